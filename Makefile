@@ -1,0 +1,82 @@
+# Sallyport. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
+# One Makefile, not recursive: sources are found by wildcard, output is in build/, nothing needs registration.
+
+VERSION := 0.1.0
+SAN ?=
+COMPILER ?= gcc
+OUT := build/$(if $(SAN),san,release)$(if $(filter clang,$(COMPILER)),-clang)
+CC := $(COMPILER)
+PKG_COMMON := libuv gnutls nettle libconfuse
+PKG_PROTO := libxml-2.0 libidn2
+PKG_SM := libsasl2 sqlite3
+PKGS := $(PKG_COMMON) $(PKG_PROTO) $(PKG_SM)
+
+ifeq ($(filter packages packages-% help clean,$(MAKECMDGOALS)),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+endif
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(PKG_CFLAGS)
+ifdef SAN
+CFLAGS += -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+else
+CFLAGS += -O2 -g
+CPPFLAGS += -D_FORTIFY_SOURCE=3
+endif
+CFLAGS += -std=gnu11 $(WARN) -fstack-protector-strong -fPIE -fno-strict-aliasing
+LDFLAGS += -pie -Wl,-z,relro,-z,now
+
+LIBS_common = $(shell pkg-config --libs $(PKG_COMMON)) -lpthread
+LIBS_proto = $(shell pkg-config --libs $(PKG_PROTO)) -lunistring $(LIBS_common)
+LIBS_sm = $(shell pkg-config --libs $(PKG_SM)) $(LIBS_proto)
+
+PROGRAMS := router c2s sm
+src_common := $(wildcard common/*.c)
+src_proto := $(wildcard proto/*.c)
+src_router := $(wildcard router/*.c)
+src_c2s := $(wildcard c2s/*.c)
+src_sm := $(wildcard sm/*.c sm/auth/*.c sm/store/*.c sm/ext/*.c)
+src_ctl := $(wildcard deploy/ctl/*.c)
+objects = $(patsubst %.c,$(OUT)/%.o,$(1))
+
+BINARIES := $(foreach p,$(PROGRAMS),$(if $(src_$(p)),$(OUT)/sallyport-$(p))) $(if $(src_ctl),$(OUT)/sallyportctl)
+
+all: $(BINARIES)
+
+$(OUT)/libcommon.a: $(call objects,$(src_common))
+$(OUT)/libproto.a: $(call objects,$(src_proto))
+$(OUT)/lib%-main.a: ;
+$(OUT)/lib%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# A program's modules but main.c, so that its unit tests can link them.
+$(foreach p,$(PROGRAMS),$(eval $(OUT)/libin-$(p).a: $(call objects,$(filter-out $(p)/main.c,$(src_$(p))))))
+
+$(OUT)/sallyport-router: $(OUT)/router/main.o $(OUT)/libin-router.a $(OUT)/libproto.a $(OUT)/libcommon.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_proto)
+$(OUT)/sallyport-c2s: $(OUT)/c2s/main.o $(OUT)/libin-c2s.a $(OUT)/libproto.a $(OUT)/libcommon.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_proto)
+$(OUT)/sallyport-sm: $(OUT)/sm/main.o $(OUT)/libin-sm.a $(OUT)/libproto.a $(OUT)/libcommon.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_sm)
+$(OUT)/sallyportctl: $(call objects,$(src_ctl)) $(OUT)/libcommon.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_common)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Unit tests: tests/unit/test_X.c, linked with everything; main() is the test's own (cmocka).
+unit_tests := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
+$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libin-sm.a $(OUT)/libin-c2s.a $(OUT)/libin-router.a $(OUT)/libproto.a $(OUT)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_sm)
+unit-build: $(unit_tests)
+.PRECIOUS: $(OUT)/%.o
+
+clean:
+	rm -rf build
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+.PHONY: all clean unit-build

@@ -1,0 +1,25 @@
+/* Small allocations. They cannot fail: the process ends instead, so every growth that strangers can cause
+ * is checked against a configured limit before it comes here. */
+#ifndef COMMON_MEM_H
+#define COMMON_MEM_H
+
+#include "common/base.h"
+
+/* n bytes, zeroed. n may be 0. The caller owns them. */
+void *mem_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
+
+/* Grows or shrinks; new bytes are not initialised. p may be NULL. */
+void *mem_realloc(void *p, size_t n) __attribute__((alloc_size(2)));
+
+/* A copy that ends in NUL, of a text that must not be NULL. */
+char *mem_strdup(const char *text);
+
+/* p may be NULL. */
+void mem_free(void *p);
+
+/* Overwrites n bytes in a way that the compiler keeps; for secrets, before they are freed. */
+void mem_wipe(void *p, size_t n);
+
+#define mem_new(type) ((type *)mem_alloc(sizeof(type)))
+
+#endif

@@ -1,0 +1,36 @@
+/* Namespaces, each once. The document that defines it stands behind it. */
+#ifndef PROTO_NS_H
+#define PROTO_NS_H
+
+#define NS_STREAM "http://etherx.jabber.org/streams"         /* RFC 6120 §4.8.1 */
+#define NS_CLIENT "jabber:client"                            /* RFC 6120 §4.8.2 */
+#define NS_SERVER "jabber:server"                            /* RFC 6120 §4.8.2 */
+#define NS_COMPONENT_ACCEPT "jabber:component:accept"        /* XEP-0114 */
+#define NS_COMPONENT_CONNECT "jabber:component:connect"      /* XEP-0114 */
+#define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams" /* RFC 6120 §4.9 */
+#define NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas" /* RFC 6120 §8.3 */
+#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"             /* RFC 6120 §5 */
+#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"           /* RFC 6120 §6 */
+#define NS_SASL_CB "urn:xmpp:sasl-cb:0"                      /* XEP-0440 */
+#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"           /* RFC 6120 §7 */
+#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"     /* RFC 3921 §3, optional for old clients */
+#define NS_ROSTER "jabber:iq:roster"                         /* RFC 6121 §2 */
+#define NS_ROSTER_VER "urn:xmpp:features:rosterver"          /* RFC 6121 §2.6 */
+#define NS_PRE_APPROVAL "urn:xmpp:features:pre-approval"     /* RFC 6121 §3.4 */
+#define NS_DISCO_INFO "http://jabber.org/protocol/disco#info" /* XEP-0030 */
+#define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items" /* XEP-0030 */
+#define NS_PING "urn:xmpp:ping"                              /* XEP-0199 */
+#define NS_VERSION "jabber:iq:version"                       /* XEP-0092 */
+#define NS_TIME "urn:xmpp:time"                              /* XEP-0202 */
+#define NS_LAST "jabber:iq:last"                             /* XEP-0012 */
+#define NS_PRIVATE "jabber:iq:private"                       /* XEP-0049 */
+#define NS_VCARD "vcard-temp"                                /* XEP-0054 */
+#define NS_REGISTER "jabber:iq:register"                     /* XEP-0077 */
+#define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register" /* XEP-0077 */
+#define NS_DELAY "urn:xmpp:delay"                            /* XEP-0203 */
+#define NS_OFFLINE_FEATURE "msgoffline"                      /* XEP-0160 §4 */
+#define NS_DATA_FORMS "jabber:x:data"                        /* XEP-0004 */
+#define NS_XML "http://www.w3.org/XML/1998/namespace"
+#define NS_LINK "urn:sallyport:link:1"                       /* LINK.md */
+
+#endif

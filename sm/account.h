@@ -1,0 +1,41 @@
+/* Accounts in memory: a bare JID of a hosted domain, its sessions and its roster. Loaded from the store when first needed, dropped when idle. */
+#ifndef SM_ACCOUNT_H
+#define SM_ACCOUNT_H
+
+#include "sm/sm.h"
+
+struct roster;
+
+struct account {
+    struct jid jid;           /* bare; texts owned */
+    const struct sm_host_conf *host;
+    struct list sessions;     /* struct session, bound ones, newest last */
+    struct roster *roster;    /* never NULL once loaded */
+    bool is_loaded;
+    struct list waiters;
+    uint32_t pins;            /* reasons to stay in memory besides sessions */
+    struct timer idle;
+    struct sm *sm;
+};
+
+/* Finds or loads it. found is called with NULL when there is no such account (or the store failed: e tells), at once when it is in memory
+ * already, else later, in the order of asking. The account is borrowed for the call; it stays as long as it has sessions or pins. */
+typedef void account_found_fn(void *owner, struct account *a, enum err e);
+void account_with(struct sm *sm, const struct jid *bare, account_found_fn *found, void *owner);
+
+/* Only if it is loaded; NULL otherwise. An account that is not in memory has no sessions. */
+struct account *account_in_memory(const struct sm *sm, struct str bare);
+
+void account_pin(struct account *a);
+void account_unpin(struct account *a);
+
+/* What is in memory may differ from the store (a write failed): loaded anew before anyone is given it again. Sessions stay. */
+void account_reload(struct account *a);
+
+/* Ends its sessions with <not-authorized/> and forgets it; its rows are deleted (account, roster, data, offline), contacts are told (unsubscribed, unavailable). */
+void account_delete(struct sm *sm, const struct jid *bare, void (*done)(void *owner, enum err e), void *owner);
+
+/* The session that a stanza of ours to this full JID reaches, or NULL. */
+struct session *account_session(const struct account *a, struct str resource);
+
+#endif

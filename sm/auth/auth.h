@@ -1,0 +1,67 @@
+/* Authentication: SASL exchanges through libsasl2 and the backends that know accounts. Knows neither sessions nor streams: bytes in,
+ * bytes or a verdict out; what is slow (the store, a directory) is asynchronous. */
+#ifndef SM_AUTH_AUTH_H
+#define SM_AUTH_AUTH_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+
+struct auth;          /* one a process */
+struct auth_exchange; /* one SASL exchange of one connection */
+struct store;
+
+/* Conditions of RFC 6120 §6.5. */
+enum auth_failure {
+    AUTH_OK,
+    AUTH_ABORTED, AUTH_ACCOUNT_DISABLED, AUTH_CREDENTIALS_EXPIRED, AUTH_ENCRYPTION_REQUIRED, AUTH_INCORRECT_ENCODING, AUTH_INVALID_AUTHZID,
+    AUTH_INVALID_MECHANISM, AUTH_MALFORMED_REQUEST, AUTH_MECHANISM_TOO_WEAK, AUTH_NOT_AUTHORIZED, AUTH_TEMPORARY_AUTH_FAILURE,
+    AUTH_FAILURE_COUNT
+};
+const char *auth_failure_name(enum auth_failure f); /* "not-authorized" */
+
+struct auth_options {
+    struct store *store;
+    int64_t scram_iterations; /* for keys that we make */
+};
+/* Registers the mechanisms and the credential plugin with libsasl2; once a process. why: one sentence. */
+NODISCARD enum err auth_new(const struct auth_options *options, struct auth **out_auth, struct buf *why);
+void auth_free(struct auth *a);
+
+/* What the connection offers to the exchange. Borrowed for the call. */
+struct auth_facts {
+    struct str host;      /* normalised; the realm */
+    bool is_tls;
+    struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes or absent */
+    const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know */
+};
+
+/* The mechanisms to offer, strongest first, NULL-terminated, in the arena: -PLUS forms when there is a channel binding, PLAIN only under TLS. */
+const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena);
+
+enum auth_step { AUTH_CHALLENGE, AUTH_SUCCESS, AUTH_FAILED };
+struct auth_result {
+    enum auth_step step;
+    enum auth_failure failure;   /* of AUTH_FAILED */
+    struct str data;             /* challenge, or additional data with success (may be absent); raw bytes */
+    struct str account;          /* bare JID, of AUTH_SUCCESS */
+    const char *mechanism;
+    bool counts;                 /* of AUTH_FAILED: a guess, to be counted against the retry limit */
+    struct str claimed;          /* who it claimed to be, for the audit log; may be absent */
+};
+/* Called on the loop once for each auth_start and auth_respond, never from inside the call; result is borrowed. */
+typedef void auth_done_fn(void *owner, const struct auth_result *result);
+
+struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts *facts, auth_done_fn *done, void *owner);
+/* initial: absent when the client sent none, empty for "=". */
+void auth_start(struct auth_exchange *x, struct str mechanism, struct str initial);
+void auth_respond(struct auth_exchange *x, struct str response);
+/* Also while something is under way: done is not called any more. NULL is fine. */
+void auth_exchange_free(struct auth_exchange *x);
+
+/* --- accounts of the internal backend; addresses are normalised bare JIDs ------------------------------------------ */
+
+/* Makes SCRAM keys (PBKDF2 in the thread pool) and stores them; never the password. The password is prepared by SASLprep or OpaqueString; ERR_MALFORMED if it
+ * cannot be. is_new: ERR_EXISTS when the account is there already; otherwise ERR_NOT_FOUND when it is not. */
+void auth_set_password(struct auth *a, struct str account, struct str password, bool is_new, void (*done)(void *owner, enum err e), void *owner);
+
+#endif

@@ -1,0 +1,46 @@
+/* The keys of sm.conf. */
+#ifndef SM_CONF_H
+#define SM_CONF_H
+
+#include "common/service.h"
+#include "proto/link.h"
+
+enum sm_bind_conflict { SM_BIND_REPLACE_OLD, SM_BIND_RENAME_NEW, SM_BIND_REFUSE_NEW }; /* RFC 6120 §7.7.2.2 */
+
+struct sm_host_conf { /* section host "example.com" */
+    char *name;               /* normalised by sm_conf_check */
+    bool is_tls_required;
+    struct conf_list mechanisms; /* empty: all */
+    bool may_register;        /* XEP-0077, before login */
+    bool may_change_password; /* XEP-0077 §3.3 */
+    int64_t max_stanza, max_stanza_before, max_depth, max_attributes;
+    int64_t bytes_per_second, stanzas_per_second;
+    int64_t auth_timeout_ms, idle_timeout_ms;
+    struct conf_list admins;  /* bare JIDs, shown in disco (XEP-0157) */
+};
+
+struct sm_conf {
+    struct service_conf service;
+    struct link_conf link;
+    char *store_path;
+    int store_sync;           /* 0 full, 1 normal */
+    int64_t store_queue;
+    int64_t scram_iterations;
+    int64_t auth_retries;     /* per connection (RFC 6120 §6.4.5) */
+    int bind_conflict;        /* enum sm_bind_conflict */
+    int64_t max_resources;    /* sessions of one account */
+    int64_t max_roster_items, max_offline, max_data_bytes;
+    int64_t account_idle_ms;  /* an account without sessions stays in memory so long */
+    int64_t session_window, session_window_bytes; /* down frames under way to one client */
+    int64_t session_queue, session_queue_bytes;   /* behind the window, per session */
+    int64_t store_after_ms;   /* what a client has not taken in this time goes to the store */
+    int64_t lost_c2s_ms;      /* sessions whose c2s does not come back in this time end */
+    char *software_os;        /* answered to XEP-0092; NULL: not told */
+    struct conf_list disabled; /* names of extensions */
+    struct conf_items hosts;  /* struct sm_host_conf */
+};
+
+extern const struct conf_spec sm_conf_spec;
+enum err sm_conf_check(const void *conf, struct buf *why);
+
+#endif

@@ -1,0 +1,21 @@
+/* Where a stanza goes: RFC 6120 §10 and the table of RFC 6121 §8. */
+#ifndef SM_DELIVER_H
+#define SM_DELIVER_H
+
+#include "sm/sm.h"
+
+/* Routes a stanza whose from and to are stamped: a local account (its resources, its bare JID, offline storage), the server itself (iq
+ * handlers), a component, or nobody: then the error of §10.5 goes back to from. Takes no reference; keeps its own while something is under way.
+ * origin: what it follows from; it is taken over when all that this leads to is delivered or stored. */
+void deliver(struct sm *sm, struct stanza *stanza, struct origin *origin);
+
+/* Answers with an error, where one may be sent, by delivering it to stanza->from. text may be absent. */
+void deliver_error(struct sm *sm, const struct stanza *stanza, enum stanza_error e, struct str text, struct origin *origin);
+
+/* What a client sent: stamps from (RFC 6120 §8.1.2.1), checks, and hands to presence, iq or deliver. */
+void deliver_from_session(struct session *s, struct stanza *stanza, struct origin *origin);
+
+/* A message to a session that ended before it was written (or of a repeated delivery): the rules of §8.5.3 for a resource that is gone. */
+void deliver_again(struct sm *sm, struct str payload, struct origin *origin);
+
+#endif

@@ -1,0 +1,88 @@
+/* The interface of extensions: one file each in sm/ext/, which includes this, proto/ and common/ only, and one line in sm/ext/list.c. */
+#ifndef SM_EXT_H
+#define SM_EXT_H
+
+#include "proto/ns.h"
+#include "proto/stanza.h"
+
+struct sm;
+struct origin;
+struct session;
+
+/* A get or set that waits for its answer. Lives until iq_reply or iq_error. */
+struct iq {
+    struct sm *sm;
+    struct stanza *stanza;
+    struct xml *child;       /* the one child element */
+    struct session *session; /* of the sender, if it is a local client, valid during the handler only; else NULL */
+    struct origin *origin;
+    bool is_own;             /* the sender is the account that `to` names (or to is absent) */
+};
+
+enum iq_kind { IQ_GET = 1, IQ_SET = 2 };
+enum iq_target { TO_SERVER = 1, TO_ACCOUNT = 2 }; /* a host's domain; a bare JID (or none) */
+
+struct ext_iq {
+    int kinds;               /* IQ_GET | IQ_SET */
+    const char *ns, *name;
+    int targets;
+    /* STANZA_OK: answered, or will be. Otherwise this error is the answer. */
+    enum stanza_error (*run)(struct iq *iq);
+};
+
+struct ext {
+    const char *name;        /* for the configuration key disabled */
+    const char *doc;         /* one line for the manual, with the XEP's number */
+    const char *const *features; /* disco#info of the server, NULL-terminated; or NULL */
+    const char *const *account_features; /* disco#info of a bare JID; or NULL */
+    const struct ext_iq *iqs; /* ends with a zeroed row; or NULL */
+    /* Adds children of <stream:features/> after authentication (before: for registration); or NULL. */
+    void (*stream_features)(struct sm *sm, struct str host, bool is_authenticated, struct xml *features, struct arena *arena);
+    /* A session of the account ended or became unavailable with this status text; or NULL (XEP-0012). */
+    void (*on_unavailable)(struct sm *sm, const struct jid *full, struct str status);
+};
+
+extern const struct ext *const ext_list[]; /* NULL-terminated, in the order of hooks, each with its reason */
+bool ext_is_enabled(const struct sm *sm, const struct ext *e);
+
+/* --- what an extension may do ---------------------------------------------------------------------------------- */
+
+/* Answers with a result that holds child (may be NULL); child lives in iq->stanza->arena or another that outlives the call. Frees iq. */
+void iq_reply(struct iq *iq, struct xml *child);
+void iq_error(struct iq *iq, enum stanza_error e, const char *text_or_null);
+struct arena *iq_arena(struct iq *iq); /* lives as long as iq */
+
+/* The account that `to` names (the sender's own when to is absent); host of the server. */
+struct jid iq_account(const struct iq *iq);
+struct str iq_host(const struct iq *iq);
+
+/* XML that belongs to an account under (kind, key). The limit max_data_bytes of the configuration holds for each account: STANZA_RESOURCE_CONSTRAINT.
+ * found: xml absent when there is none. Callbacks get iq back and must answer it. */
+void ext_data_get(struct iq *iq, struct str account, const char *kind, struct str key, void (*found)(struct iq *iq, enum err e, struct str xml));
+/* xml absent: removed. */
+void ext_data_put(struct iq *iq, struct str account, const char *kind, struct str key, struct str xml, void (*done)(struct iq *iq, enum err e));
+/* The same without an iq: nobody waits. */
+void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key, struct str xml);
+/* Parses what was stored, into iq's arena; NULL when it is broken. */
+struct xml *ext_parse(struct iq *iq, struct str xml);
+
+/* Whether the account exists, is online (an available resource), and whether the sender may see its presence (RFC 6121: subscription from or both, or its own). */
+struct ext_account { bool exists, is_available, may_see; };
+void ext_account(struct iq *iq, void (*found)(struct iq *iq, enum err e, struct ext_account account));
+/* Full JIDs of the account's available resources; count is returned. */
+size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, struct jid **out_jids);
+
+/* Accounts: XEP-0077. */
+void ext_register(struct iq *iq, struct str account, struct str password, bool is_new, void (*done)(struct iq *iq, enum err e));
+void ext_unregister(struct iq *iq, struct str account, void (*done)(struct iq *iq, enum err e));
+bool ext_may_register(const struct sm *sm, struct str host);
+bool ext_may_change_password(const struct sm *sm, struct str host);
+
+/* Hosts and components of the cluster, for disco#items. */
+size_t ext_components(struct sm *sm, struct arena *arena, struct str **out_names);
+const char *ext_software_os(const struct sm *sm); /* or NULL */
+int64_t ext_uptime_seconds(const struct sm *sm);
+/* admins of the host, for XEP-0157. */
+size_t ext_admins(const struct sm *sm, struct str host, struct arena *arena, struct str **out_jids);
+
+#endif

@@ -1,0 +1,68 @@
+/* Sessions: one client's stream after <success/>, the owner's end of its channel (proto/channel.h), and what RFC 6121 keeps for a resource.
+ * They survive this process: their row has what a new owner needs. */
+#ifndef SM_SESSION_H
+#define SM_SESSION_H
+
+#include "sm/account.h"
+
+enum session_state {
+    SESSION_OPENING,   /* <success/> is being committed and sent */
+    SESSION_BINDING,   /* authenticated, no resource yet */
+    SESSION_ACTIVE,    /* bound */
+    SESSION_LOADED,    /* out of the store after a start; waits for <synced/> */
+    SESSION_ENDING,    /* <end/> is on its way down or was taken: nothing more is derived from it */
+};
+
+/* A JID that directed presence was sent to (RFC 6121 §4.6). */
+struct session_directed {
+    struct list at;
+    struct jid to;     /* texts owned */
+};
+
+struct session {
+    struct sm *sm;
+    uint8_t id[FRAME_SESSION_BYTES];
+    char id_text[FRAME_SESSION_TEXT + 1];
+    enum session_state state;
+    struct channel_owner channel;
+    struct list acks_at;       /* in the list of those that owe an ack */
+    struct link *via;          /* the router it uses; NULL while there is none */
+    char *c2s;                 /* the holder's component name */
+    char *conn;                /* INSTANCE-CONN */
+    char *addr;                /* the client's, for `sallyportctl sessions` and the audit log */
+    struct account *account;   /* NULL before it is bound */
+    struct list account_at;
+    struct jid jid;            /* full once bound, bare before; texts owned */
+    const struct sm_host_conf *host;
+    /* RFC 6121 §4: presence */
+    struct bytes *presence;    /* the last broadcast available presence, stamped, without to; NULL: not available */
+    int8_t priority;
+    bool is_interested;        /* asked for the roster (§2.2) */
+    bool has_roster_version;   /* its client knows versions (§2.6) */
+    struct list directed;      /* struct session_directed */
+    uint32_t directed_count;
+    int64_t opened_us;
+    struct timer timer;
+};
+
+/* Sends a stanza down to this session's client. payload: the stanza, whole, with xmlns='jabber:client', to and from stamped.
+ * origin: what it follows from (NULL: nothing waits for it). Never fails: what the window does not admit is queued or stored; what comes for
+ * a session that is ending is dealt with as for one that is gone. */
+void session_send(struct session *s, struct str payload, struct origin *origin);
+/* The same for bytes that go to many. */
+void session_send_bytes(struct session *s, struct bytes *payload, struct origin *origin);
+/* Writes the stanza and sends it. */
+void session_send_stanza(struct session *s, const struct stanza *stanza, struct origin *origin);
+
+static inline bool session_is_available(const struct session *s)
+{
+    return s->state == SESSION_ACTIVE && s->presence != NULL;
+}
+
+/* Writes presence, priority, interest and directed presence into the session's row; origin waits for the commit. */
+void session_save(struct session *s, struct origin *origin);
+
+/* Ends it from our side: the stream error (STREAM_OK: none) goes down; presence, directed presence and what was not delivered are dealt with. */
+void session_end(struct session *s, enum stream_error error, struct str text);
+
+#endif

@@ -1,0 +1,60 @@
+/* The session manager's process: what everything in sm/ is handed. */
+#ifndef SM_SM_H
+#define SM_SM_H
+
+#include "common/service.h"
+#include "common/table.h"
+#include "proto/control.h"
+#include "proto/jid.h"
+#include "proto/stanza.h"
+#include "sm/conf.h"
+
+struct account;
+struct auth;
+struct origin;
+struct session;
+struct store;
+
+struct sm {
+    struct service *service;
+    const struct sm_conf *conf;
+    struct links *links;
+    struct store *store;
+    struct auth *auth;
+    struct xml_parser *parser;
+    struct table accounts;      /* struct account, by bare JID: those in memory */
+    struct table sessions;      /* struct session, by the 16 bytes of its id */
+    struct table bound;         /* struct session, by full JID */
+    struct table logins;        /* struct login, by "C2S/INSTANCE-CONN" */
+    struct table peers;         /* struct peer: what the routers say is linked to them (sm/peers.h) */
+    uint64_t epoch;             /* of all slots: one more at each start */
+    uint8_t slot_key[16];
+    uint8_t adopt_key[32];
+    uint64_t hosts_version;
+};
+
+/* The host of the configuration with this (normalised) name, or NULL. */
+const struct sm_host_conf *sm_host(const struct sm *sm, struct str domain);
+bool sm_is_hosted(const struct sm *sm, struct str domain);
+
+/* --- origins ----------------------------------------------------------------------------------------------------- *
+ * What one frame of a client (or one stanza of a component) leads to. Everything derived from it holds a reference; when the last is
+ * given back, the frame is taken over (ARCHITECTURE §5). Ids of derived frames are made from it. */
+struct origin {
+    uint32_t refs;
+    struct channel_up *up;      /* NULL: the server's own doing, or a component's */
+    uint8_t session[FRAME_SESSION_BYTES];
+    uint64_t count;             /* the number of the frame; 0: derived frames have no id */
+};
+/* take_up: one hold, given back with the last reference. NULL for what no frame started. */
+struct origin *origin_new(struct channel_up *take_up, const uint8_t session[FRAME_SESSION_BYTES], uint64_t count);
+struct origin *origin_ref(struct origin *o); /* NULL is passed through */
+void origin_unref(struct origin *o);         /* NULL is fine */
+/* (session, count, hash of the payload): the same when the frame is handled again. Zeroed when there is no origin. */
+struct frame_id origin_derive(const struct sm *sm, const struct origin *o, struct str payload);
+
+/* Milliseconds of the loop, and microseconds since 1970 (what the store keeps). */
+uint64_t sm_now_ms(const struct sm *sm);
+int64_t sm_time_us(void);
+
+#endif

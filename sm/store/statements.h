@@ -1,0 +1,59 @@
+/* Every statement that is ever run, once: its name and its text. */
+#ifndef SM_STORE_STATEMENTS_H
+#define SM_STORE_STATEMENTS_H
+
+/* X(NAME, "sql"): the text is read by SQLite and PostgreSQL alike: parameters $1… in order of first appearance, times are bigint
+ * microseconds, booleans smallint 0/1, blobs bytea. Columns and parameters of a statement are its contract: they stand in the SQL. */
+#define STORE_STATEMENTS(X) \
+    /* meta: epoch, keys */ \
+    X(META_GET, "SELECT value FROM meta WHERE name = $1") \
+    X(META_PUT, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value") \
+    /* accounts and SCRAM keys (RFC 5803 form, one row a mechanism) */ \
+    X(ACCOUNT_GET, "SELECT created_us, roster_version FROM account WHERE jid = $1") \
+    X(ACCOUNT_NEW, "INSERT INTO account (slot, jid, host, created_us, roster_version) VALUES ($1, $2, $3, $4, 0)") \
+    X(ACCOUNT_TOUCH, "UPDATE account SET created_us = created_us WHERE jid = $1") \
+    X(ACCOUNT_DELETE, "DELETE FROM account WHERE jid = $1") \
+    X(ACCOUNT_LIST, "SELECT jid, created_us FROM account WHERE host = $1 AND jid > $2 ORDER BY jid LIMIT $3") \
+    X(ACCOUNT_COUNT, "SELECT count(*) FROM account WHERE host = $1") \
+    X(SECRET_GET, "SELECT secret FROM secret WHERE jid = $1 ORDER BY mechanism") \
+    X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret) VALUES ($1, $2, $3, $4) ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret") \
+    X(SECRET_DELETE, "DELETE FROM secret WHERE jid = $1") \
+    /* sessions: a new owner needs these (ARCHITECTURE section 5) */ \
+    X(SESSION_NEW, "INSERT INTO session (slot, id, account, c2s, conn, addr, opened_us) VALUES ($1, $2, $3, $4, $5, $6, $7)") \
+    X(SESSION_BIND, "UPDATE session SET resource = $1, up = $2 WHERE id = $3") \
+    X(SESSION_SAVE, "UPDATE session SET presence = $1, priority = $2, interested = $3, directed = $4, up = $5 WHERE id = $6") \
+    X(SESSION_UP, "UPDATE session SET up = $1 WHERE id = $2 AND up < $1") \
+    X(SESSION_DELETE, "DELETE FROM session WHERE id = $1") \
+    X(SESSION_ALL, "SELECT id, account, c2s, conn, addr, opened_us, resource, presence, priority, interested, directed, up FROM session") \
+    /* what a client has not taken in time */ \
+    X(QUEUE_PUT, "INSERT INTO queue (slot, session, seq, id, payload) VALUES ($1, $2, $3, $4, $5)") \
+    X(QUEUE_GET, "SELECT seq, id, payload FROM queue WHERE session = $1 AND seq > $2 ORDER BY seq LIMIT $3") \
+    X(QUEUE_DELETE, "DELETE FROM queue WHERE session = $1 AND seq = $2") \
+    X(QUEUE_CLEAR, "DELETE FROM queue WHERE session = $1") \
+    /* rosters */ \
+    X(ROSTER_LOAD, "SELECT contact, name, groups, state, listed, request, version FROM roster WHERE account = $1") \
+    X(ROSTER_PUT, "INSERT INTO roster (slot, account, contact, name, groups, state, listed, request, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account, contact) DO UPDATE SET name = excluded.name, groups = excluded.groups, state = excluded.state, listed = excluded.listed, request = excluded.request, version = excluded.version") \
+    X(ROSTER_DELETE, "DELETE FROM roster WHERE account = $1 AND contact = $2") \
+    X(ROSTER_CLEAR, "DELETE FROM roster WHERE account = $1") \
+    X(ROSTER_VERSION, "UPDATE account SET roster_version = $1 WHERE jid = $2") \
+    /* offline messages: marked when delivered, so that an id is refused twice; purged after a day */ \
+    X(OFFLINE_PUT, "INSERT INTO offline (slot, account, id, stamp_us, stanza, delivered_us) VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (account, id) DO NOTHING") \
+    X(OFFLINE_COUNT, "SELECT count(*) FROM offline WHERE account = $1 AND delivered_us = 0") \
+    X(OFFLINE_GET, "SELECT id, stamp_us, stanza FROM offline WHERE account = $1 AND delivered_us = 0 ORDER BY stamp_us, id LIMIT $2") \
+    X(OFFLINE_MARK, "UPDATE offline SET delivered_us = $1, stanza = '' WHERE account = $2 AND id = $3") \
+    X(OFFLINE_PURGE, "DELETE FROM offline WHERE delivered_us > 0 AND delivered_us < $1") \
+    X(OFFLINE_CLEAR, "DELETE FROM offline WHERE account = $1") \
+    /* XML of extensions */ \
+    X(DATA_GET, "SELECT xml FROM data WHERE account = $1 AND kind = $2 AND name = $3") \
+    X(DATA_PUT, "INSERT INTO data (slot, account, kind, name, xml) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account, kind, name) DO UPDATE SET xml = excluded.xml") \
+    X(DATA_DELETE, "DELETE FROM data WHERE account = $1 AND kind = $2 AND name = $3") \
+    X(DATA_BYTES, "SELECT coalesce(sum(length(xml)), 0) FROM data WHERE account = $1") \
+    X(DATA_CLEAR, "DELETE FROM data WHERE account = $1")
+
+#define STORE_NAME(name, sql) STORE_##name,
+enum store_statement { STORE_STATEMENTS(STORE_NAME) STORE_STATEMENT_COUNT };
+#undef STORE_NAME
+
+extern const char *const store_statement_texts[STORE_STATEMENT_COUNT];
+
+#endif

@@ -1,0 +1,58 @@
+/* The store: what must outlive the process. One asynchronous interface; statements are rows of a table (statements.h) whose SQL both
+ * SQLite and PostgreSQL accept, with parameters $1… in order of first appearance. Callbacks come on the loop, never from inside the call.
+ *
+ * A write is a transaction of one or more statements: all or nothing, and durable when its callback says ERR_OK. Many transactions share one
+ * commit (group commit). Transactions take effect in the order of their submission. A query sees every transaction that was
+ * submitted before it. */
+#ifndef SM_STORE_STORE_H
+#define SM_STORE_STORE_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "sm/store/statements.h"
+
+#include <uv.h>
+
+struct store;
+struct store_tx;
+struct store_rows;
+
+struct store_options {
+    const char *path;       /* of the SQLite file; its folder must exist */
+    bool is_full_sync;      /* synchronous=FULL (default) or NORMAL */
+    uint32_t max_queued;    /* transactions and queries waiting; beyond it store_is_busy */
+};
+
+/* Opens, migrates (forward only; a newer schema than ours is ERR_UNSUPPORTED) and starts the threads. Blocking: only at start. why: one sentence. */
+NODISCARD enum err store_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store, struct buf *why);
+
+/* Finishes what was submitted, then closes; on_closed comes on the loop. */
+void store_close(struct store *s, void (*on_closed)(void *owner), void *owner);
+
+/* More than max_queued wait: callers must not take on new work that needs the store (resource-constraint). What was taken on may still be submitted. */
+bool store_is_busy(const struct store *s);
+
+/* --- writing ---------------------------------------------------------------------------------------------------- */
+
+struct store_tx *store_begin(struct store *s);
+/* Adds a statement; then bind its parameters in order. Texts are copied. */
+void store_add(struct store_tx *tx, enum store_statement statement);
+void store_bind_text(struct store_tx *tx, struct str text); /* absent: NULL */
+void store_bind_blob(struct store_tx *tx, struct str bytes);
+void store_bind_int(struct store_tx *tx, int64_t value);
+
+/* Hands it over. done may be NULL. out_changes: rows changed by the last statement (for "did it exist").
+ * Errors: ERR_IO (the store cannot write now: disk full, read-only; nothing of it is kept), ERR_EXISTS (a uniqueness rule refused it). */
+void store_submit(struct store_tx *tx, void (*done)(void *owner, enum err e, int64_t changes), void *owner);
+
+/* --- reading ---------------------------------------------------------------------------------------------------- */
+
+/* One statement in the same form: store_begin, store_add, binds, then this. rows is valid during the call only, NULL on failure. */
+void store_query(struct store_tx *tx, void (*done)(void *owner, enum err e, struct store_rows *rows), void *owner);
+
+/* false when there are no more. */
+bool store_next(struct store_rows *rows);
+struct str store_text(const struct store_rows *rows, int column); /* absent for NULL; blobs too */
+int64_t store_int(const struct store_rows *rows, int column);
+
+#endif
