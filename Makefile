@@ -75,8 +75,42 @@ $(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libin-sm.a $(OUT)/libin-c2s.a $(OUT)
 unit-build: $(unit_tests)
 .PRECIOUS: $(OUT)/%.o
 
+# --- what users and developers call --------------------------------------------------------------------------
+
+JOBS := -j$(shell nproc)
+DIR ?= build/run
+DESTDIR ?=
+PREFIX ?= /usr
+SUITES := unit lint e2e interop chaos fuzz-short
+have_suites = $(foreach s,$(SUITES),$(if $(or $(filter unit lint fuzz-short,$(s)),$(wildcard tests/$(s)/test_*.py)),$(s)))
+
+help:
+	@echo "make run      a cluster on loopback, with two accounts, ready for any client (make stop ends it)"
+	@echo "make test     every test; make test-unit, test-lint, test-e2e, test-interop, test-chaos: one kind"
+	@echo "make bench    numbers; make fuzz, make soak, make valgrind: the long forms; make lint"
+	@echo "make all      builds; SAN=1 with sanitizers; make install DESTDIR=…; make clean"
+
+run:
+	@deploy/install-packages run
+	@$(MAKE) -s $(JOBS) all
+	@deploy/first-steps $(DIR)
+stop:
+	@deploy/local-cluster down --dir $(DIR)
+
+test:
+	@deploy/install-packages run test
+	@$(MAKE) -s $(JOBS) SAN=1 all unit-build
+	@tests/run --build build/san $(have_suites)
+test-%:
+	@deploy/install-packages run test
+	@$(MAKE) -s $(JOBS) SAN=1 all unit-build
+	@tests/run --build build/san $*
+lint: test-lint
+
 clean:
 	rm -rf build
 
+-include $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
-.PHONY: all clean unit-build
+.PHONY: all help run stop test lint clean unit-build
+.DEFAULT_GOAL := all
