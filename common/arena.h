@@ -1,4 +1,4 @@
-/* Memory that is freed all at once. One stanza, one request, one parse has one arena. */
+/* Memory that is freed all at once. One request, one parse has one arena. */
 #ifndef COMMON_ARENA_H
 #define COMMON_ARENA_H
 

@@ -13,7 +13,7 @@
 #define CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
-/* The world failed. What a peer did wrong has types of its own (stream_error, stanza_error). */
+/* The world failed. What a peer did wrong is no failure and has types of its own, above. */
 enum err {
     ERR_OK,
     ERR_AGAIN,       /* not yet: more input, or later */

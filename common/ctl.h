@@ -17,7 +17,7 @@ struct ctl_command {
     const char *name;  /* NULL ends the table */
     enum ctl_right right;
     int min_args, max_args;
-    const char *usage; /* "adduser JID" */
+    const char *usage; /* "adduser ADDRESS" */
     const char *doc;   /* one sentence */
     /* May answer later; must call ctl_finish exactly once. app is what start returned. */
     void (*run)(void *app, struct ctl_request *request);
