@@ -9,6 +9,9 @@ struct sm;
 struct origin;
 struct session;
 
+/* The answer to an IQ of a connection that is not logged in. key names the connection. */
+typedef void iq_answer_fn(struct sm *sm, struct str key, const struct stanza *answer);
+
 /* A get or set that waits for its answer. Lives until iq_reply or iq_error. */
 struct iq {
     struct sm *sm;
@@ -17,10 +20,15 @@ struct iq {
     struct session *session; /* of the sender, if it is a local client, valid during the handler only; else NULL */
     struct origin *origin;
     bool is_own;             /* the sender is the account that `to` names (or to is absent) */
+    bool is_before_login;    /* the sender has no address yet: only XEP-0077 */
+    struct str host;         /* the host that is asked (of `to`, or of the sender's stream) */
+    iq_answer_fn *answer;    /* ext_api.c's: where the answer goes before login … */
+    char *answer_key;        /* … and for which connection */
 };
 
 enum iq_kind { IQ_GET = 1, IQ_SET = 2 };
-enum iq_target { TO_SERVER = 1, TO_ACCOUNT = 2 }; /* a host's domain; a bare JID (or none) */
+/* A host's domain; a bare JID (or none); the server of a connection that is not logged in. */
+enum iq_target { TO_SERVER = 1, TO_ACCOUNT = 2, TO_LOGIN = 4 };
 
 struct ext_iq {
     int kinds;               /* IQ_GET | IQ_SET */
@@ -40,6 +48,10 @@ struct ext {
     void (*stream_features)(struct sm *sm, struct str host, bool is_authenticated, struct xml *features, struct arena *arena);
     /* A session of the account ended or became unavailable with this status text; or NULL (XEP-0012). */
     void (*on_unavailable)(struct sm *sm, const struct jid *full, struct str status);
+    /* Whether features and account_features are told for this host; NULL: always. */
+    bool (*is_offered)(const struct sm *sm, struct str host);
+    /* Adds data forms (XEP-0128) to the server's disco#info; or NULL. */
+    void (*extend_info)(struct iq *iq, struct xml *query);
 };
 
 extern const struct ext *const ext_list[]; /* NULL-terminated, in the order of hooks, each with its reason */
@@ -56,7 +68,10 @@ struct arena *iq_arena(struct iq *iq); /* lives as long as iq */
 struct jid iq_account(const struct iq *iq);
 struct str iq_host(const struct iq *iq);
 
-/* XML that belongs to an account under (kind, key). The limit max_data_bytes of the configuration holds for each account: STANZA_RESOURCE_CONSTRAINT.
+/* The stanza error for a failure of what ext_… was asked to do; STANZA_OK for ERR_OK. */
+enum stanza_error ext_stanza_error(enum err e);
+
+/* XML that belongs to an account under (kind, key). The limit max_data_bytes of the configuration holds for each account: ERR_LIMIT.
  * found: xml absent when there is none. Callbacks get iq back and must answer it. */
 void ext_data_get(struct iq *iq, struct str account, const char *kind, struct str key, void (*found)(struct iq *iq, enum err e, struct str xml));
 /* xml absent: removed. */
@@ -66,8 +81,8 @@ void ext_data_note(struct sm *sm, struct str account, const char *kind, struct s
 /* Parses what was stored, into iq's arena; NULL when it is broken. */
 struct xml *ext_parse(struct iq *iq, struct str xml);
 
-/* Whether the account exists, is online (an available resource), and whether the sender may see its presence (RFC 6121: subscription from or both, or its own). */
-struct ext_account { bool exists, is_available, may_see; };
+/* Whether the account exists, has a connected resource, and whether the sender may see its presence (RFC 6121: subscription from or both, or its own). */
+struct ext_account { bool exists, is_connected, may_see; };
 void ext_account(struct iq *iq, void (*found)(struct iq *iq, enum err e, struct ext_account account));
 /* Full JIDs of the account's available resources; count is returned. */
 size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, struct jid **out_jids);
@@ -82,6 +97,7 @@ bool ext_may_change_password(const struct sm *sm, struct str host);
 size_t ext_components(struct sm *sm, struct arena *arena, struct str **out_names);
 const char *ext_software_os(const struct sm *sm); /* or NULL */
 int64_t ext_uptime_seconds(const struct sm *sm);
+int64_t ext_time_us(void); /* microseconds since 1970 */
 /* admins of the host, for XEP-0157. */
 size_t ext_admins(const struct sm *sm, struct str host, struct arena *arena, struct str **out_jids);
 

@@ -26,12 +26,18 @@ struct roster *roster_new(void);
 void roster_free(struct roster *r);
 struct roster_item *roster_find(const struct roster *r, struct str jid);
 
+/* Whether this address (bare JID looked up) may see the account's presence: its own, or subscription from or both. */
+bool roster_may_see(const struct account *a, const struct jid *who);
+
 /* Rows of the account's roster, as account.c reads them (statement STORE_ROSTER_LOAD). */
 struct store_rows;
 void roster_load(struct roster *r, struct store_rows *rows);
 
 /* jabber:iq:roster get and set of a session (§2.1). */
 void roster_iq(struct session *s, struct stanza *iq, struct origin *origin);
+
+/* The account is to be deleted: contacts are told (unsubscribe, unsubscribed, XEP-0077 §3.2); memory and store stay as they are. */
+void roster_tell_gone(struct account *a);
 
 /* Presence of the types subscribe, subscribed, unsubscribe, unsubscribed: from our client (outbound, §3, A.2) … */
 void roster_outbound(struct session *s, struct stanza *presence, struct origin *origin);
