@@ -1,0 +1,234 @@
+#include "tests/bench/user.h"
+
+#include "tests/bench/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct scan_limits limits = { 1 << 20, 64, 64 };
+
+static bool contains(struct str s, const char *what)
+{
+    return memmem(s.p, s.n, what, strlen(what)) != NULL;
+}
+
+static void failed(struct user *u, const char *why)
+{
+    struct load *l = u->load;
+
+    if (u->phase == USER_CLOSED)
+        return;
+    user_stop(u);
+    l->failures++;
+    if (l->events.on_failed)
+        l->events.on_failed(u, why);
+}
+
+static void send_text(struct user *u, const char *text)
+{
+    conn_write(u->conn, str_from(text));
+}
+
+static void open_stream(struct user *u)
+{
+    char text[300];
+
+    u->has_stream = false;
+    u->scan = (struct scan){ 0 };
+    buf_clear(&u->partial);
+    snprintf(text, sizeof text,
+             "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+             "to='%s' version='1.0'>",
+             u->load->domain);
+    send_text(u, text);
+}
+
+static void begin_sasl(struct user *u)
+{
+    struct buf first = { 0 }, out = { 0 };
+    char name[64];
+
+    snprintf(name, sizeof name, "%s%d", u->load->prefix, u->number);
+    scram_first(&u->scram, name, u->load->is_sha256, &first);
+    buf_printf(&out, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='%s'>",
+               u->load->is_sha256 ? "SCRAM-SHA-256" : "SCRAM-SHA-1");
+    buf_add_base64(&out, buf_str(&first));
+    buf_add(&out, STR("</auth>"));
+    conn_write(u->conn, buf_str(&out));
+    buf_fini(&first);
+    buf_fini(&out);
+    u->phase = USER_SASL;
+}
+
+static struct str text_of(struct str element)
+{
+    const char *start = memchr(element.p, '>', element.n);
+    const char *end = memrchr(element.p, '<', element.n);
+
+    return start && end > start ? str_of(start + 1, (size_t)(end - start - 1)) : STR_NONE;
+}
+
+static void on_sasl(struct user *u, struct str element)
+{
+    struct buf challenge = { 0 }, answer = { 0 }, out = { 0 };
+
+    if (str_starts_with(element, STR("<success"))) {
+        u->phase = USER_RESTARTED;
+        open_stream(u);
+        return;
+    }
+    if (!str_starts_with(element, STR("<challenge")) || buf_add_base64_decoded(&challenge, text_of(element)) != ERR_OK ||
+        scram_final(&u->scram, buf_str(&challenge), u->load->password, &answer) != ERR_OK) {
+        buf_fini(&challenge);
+        buf_fini(&answer);
+        failed(u, "authentication");
+        return;
+    }
+    buf_add(&out, STR("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"));
+    buf_add_base64(&out, buf_str(&answer));
+    buf_add(&out, STR("</response>"));
+    conn_write(u->conn, buf_str(&out));
+    buf_fini(&challenge);
+    buf_fini(&answer);
+    buf_fini(&out);
+}
+
+static void on_bound(struct user *u)
+{
+    struct load *l = u->load;
+
+    u->phase = USER_READY;
+    scram_fini(&u->scram);
+    if (l->gets_roster)
+        send_text(u, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    if (l->sends_presence)
+        send_text(u, "<presence/>");
+    l->ready++;
+    if (l->events.on_ready)
+        l->events.on_ready(u);
+}
+
+static void on_element(struct user *u, struct str element)
+{
+    switch (u->phase) {
+    case USER_HEADER:
+        begin_sasl(u);
+        break;
+    case USER_SASL:
+        on_sasl(u, element);
+        break;
+    case USER_RESTARTED:
+        send_text(u, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>");
+        u->phase = USER_BINDING;
+        break;
+    case USER_BINDING:
+        if (contains(element, "type='result'") || contains(element, "type=\"result\""))
+            on_bound(u);
+        else
+            failed(u, "bind");
+        break;
+    case USER_READY:
+        if (str_starts_with(element, STR("<message")) && u->load->events.on_message)
+            u->load->events.on_message(u, element);
+        break;
+    default:
+        break;
+    }
+}
+
+/* One finding of the scanner; whole is the element with what had been kept of it. Returns false when there is no more to do. */
+static bool on_found(struct user *u, enum scan_found found, struct str whole)
+{
+    if (found == SCAN_STREAM_OPEN)
+        u->has_stream = true;
+    else if (found == SCAN_ELEMENT)
+        on_element(u, whole);
+    else if (found != SCAN_SPACE && found != SCAN_DECLARATION)
+        failed(u, "the server ended the stream");
+    return u->phase != USER_CLOSED;
+}
+
+static void on_data(void *owner, struct conn *c, struct str bytes)
+{
+    struct user *u = owner;
+
+    (void)c;
+    while (bytes.n > 0) {
+        size_t used;
+        enum scan_found found = scan_next(&u->scan, bytes, u->has_stream, &limits, &used);
+        struct str piece = str_of(bytes.p, used);
+
+        bytes = str_of(bytes.p + used, bytes.n - used);
+        if (found == SCAN_MORE || u->partial.n > 0)
+            buf_add(&u->partial, piece);
+        if (found == SCAN_MORE)
+            return;
+        if (u->partial.n == 0) {
+            if (!on_found(u, found, piece))
+                return;
+            continue;
+        }
+        struct buf whole = u->partial;
+
+        u->partial = (struct buf){ 0 };
+        bool goes_on = on_found(u, found, buf_str(&whole));
+
+        buf_fini(&whole);
+        if (!goes_on)
+            return;
+    }
+}
+
+static void on_connected(void *owner, struct conn *c)
+{
+    struct user *u = owner;
+
+    conn_start_tls(c, u->load->creds, false, u->load->domain, STR_NONE);
+}
+
+static void on_secure(void *owner, struct conn *c)
+{
+    struct user *u = owner;
+
+    (void)c;
+    u->phase = USER_HEADER;
+    open_stream(u);
+}
+
+static void on_end(void *owner, struct conn *c, enum err why)
+{
+    (void)c;
+    failed(owner, err_text(why));
+}
+
+void user_start(struct user *u, struct load *load, int number)
+{
+    static const struct conn_events events = {
+        .on_data = on_data, .on_secure = on_secure, .on_connected = on_connected, .on_end = on_end
+    };
+
+    u->load = load;
+    u->number = number;
+    u->phase = USER_CONNECTING;
+    u->has_stream = false;
+    u->scan = (struct scan){ 0 };
+    u->started_ns = load_now_ns();
+    u->conn = conn_dial(load->net, &load->addresses[number % load->address_count], 30000, &events, u);
+}
+
+void user_send(struct user *u, struct str bytes)
+{
+    if (u->phase == USER_READY)
+        conn_write(u->conn, bytes);
+}
+
+void user_stop(struct user *u)
+{
+    if (u->phase == USER_CLOSED)
+        return;
+    u->phase = USER_CLOSED;
+    conn_close(u->conn, 0);
+    u->conn = NULL;
+    buf_fini(&u->partial);
+    scram_fini(&u->scram);
+}
