@@ -5,6 +5,7 @@
 #define NS_STREAM "http://etherx.jabber.org/streams"         /* RFC 6120 §4.8.1 */
 #define NS_CLIENT "jabber:client"                            /* RFC 6120 §4.8.2 */
 #define NS_SERVER "jabber:server"                            /* RFC 6120 §4.8.2 */
+#define NS_DIALBACK "jabber:server:dialback"                  /* XEP-0220 */
 #define NS_COMPONENT_ACCEPT "jabber:component:accept"        /* XEP-0114 */
 #define NS_COMPONENT_CONNECT "jabber:component:connect"      /* XEP-0114 */
 #define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams" /* RFC 6120 §4.9 */

@@ -101,6 +101,9 @@ void xml_add_text(struct xml *parent, struct arena *arena, struct str text);
 void xml_append(struct xml *parent, struct xml *child);
 void xml_remove(struct xml *child);
 struct xml *xml_copy(const struct xml *x, struct arena *arena);
+/* x and all inside it that is of one namespace moves to another; to is borrowed for good (one of ns.h). For stanzas that change
+ * their stream: jabber:component:accept or jabber:server to jabber:client (RFC 6120 §4.8.3). */
+void xml_rename_ns(struct xml *x, const char *from, const char *to);
 
 /* --- writing -------------------------------------------------------------------------------------------------- */
 
@@ -111,5 +114,7 @@ void xml_write(struct buf *out, const struct xml *x, struct str outer_ns);
 
 /* Text with & < > ' " replaced; what XML cannot hold (control characters, bad UTF-8) becomes U+FFFD. */
 void xml_escape(struct buf *out, struct str text);
+/* The same for the value of an attribute: tab and line ends as references, which would become spaces. */
+void xml_escape_attr(struct buf *out, struct str text);
 
 #endif
