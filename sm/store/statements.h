@@ -55,5 +55,6 @@ enum store_statement { STORE_STATEMENTS(STORE_NAME) STORE_STATEMENT_COUNT };
 #undef STORE_NAME
 
 extern const char *const store_statement_texts[STORE_STATEMENT_COUNT];
+extern const char *const store_statement_names[STORE_STATEMENT_COUNT]; /* "META_GET", for the log */
 
 #endif

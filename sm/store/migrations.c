@@ -1,0 +1,30 @@
+/* The files of migrations/ as bytes of this object: the assembler reads them, from the repository's root where make runs. */
+#include "sm/store/migrations.h"
+
+/* One file between two symbols. */
+#define EMBED(symbol, file)                                  \
+    __asm__(".section .rodata\n"                             \
+            ".global " #symbol "_begin, " #symbol "_end\n"   \
+            ".hidden " #symbol "_begin, " #symbol "_end\n"   \
+            #symbol "_begin:\n"                              \
+            ".incbin \"sm/store/migrations/" file "\"\n"     \
+            #symbol "_end:\n"                                \
+            ".previous\n");                                  \
+    extern const char symbol##_begin[], symbol##_end[]
+
+EMBED(migration_0001, "0001_start.sql");
+
+static const struct {
+    const char *begin, *end;
+} migrations[] = {
+    { migration_0001_begin, migration_0001_end },
+};
+
+const int64_t store_migration_count = ARRAY_LEN(migrations);
+
+struct str store_migration_text(int64_t number)
+{
+    ASSERT(number >= 1 && number <= store_migration_count);
+    return str_of(migrations[number - 1].begin,
+                  (size_t)(migrations[number - 1].end - migrations[number - 1].begin));
+}

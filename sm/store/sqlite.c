@@ -1,0 +1,279 @@
+/* The embedded store: the queue between the loop and the one thread that uses the file. What one turn of the loop submits is handed over
+ * at its end; what waits when the thread comes back is its next batch: so batches grow by themselves under load and nobody waits for
+ * one to fill. */
+#include "sm/store/sqlite.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+
+/* How the file does, as the writer found it in its last batch with writes. */
+struct verdict {
+    bool is_new;
+    int error; /* 0: it could be written */
+    char text[sizeof ((struct sqlite_db *)0)->error_text];
+    int refused;
+    enum store_statement refused_statement;
+};
+
+struct store {
+    uv_loop_t *loop;
+    struct sqlite_db *db;
+    uint32_t max_queued;
+    uint32_t queued;          /* submitted, not yet called back; the loop's */
+    struct tx_list submitted; /* in this turn; the loop's */
+    bool is_failing;          /* was logged; the loop's */
+    uv_prepare_t at_turn_end;
+    uv_async_t at_done;
+    uv_thread_t writer;
+    uv_mutex_t lock; /* guards what follows up to closing, and that db becomes NULL */
+    uv_cond_t wake;
+    struct tx_list waiting; /* for the writer */
+    struct tx_list done;    /* for the loop */
+    struct verdict verdict;
+    bool must_stop;
+    /* closing; the loop's */
+    bool is_closing;
+    int handles_open;
+    void (*on_closed)(void *owner);
+    void *owner;
+};
+
+/* --- the writer's thread ---------------------------------------------------------------------------------------- */
+
+static void publish(struct store *s, struct tx_list *done, bool has_verdict)
+{
+    struct sqlite_db *d = s->db;
+
+    uv_mutex_lock(&s->lock);
+    tx_list_move(&s->done, done);
+    if (has_verdict) {
+        s->verdict.is_new = true;
+        s->verdict.error = d->error;
+        memcpy(s->verdict.text, d->error_text, sizeof s->verdict.text);
+    }
+    if (d->refused) {
+        s->verdict.refused = d->refused;
+        s->verdict.refused_statement = d->refused_statement;
+        d->refused = 0;
+    }
+    uv_mutex_unlock(&s->lock);
+    uv_async_send(&s->at_done);
+}
+
+/* false: there is nothing and there will be nothing. */
+static bool wait_for_work(struct store *s, struct tx_list *out_batch)
+{
+    uv_mutex_lock(&s->lock);
+    while (!s->waiting.first && !s->must_stop)
+        uv_cond_wait(&s->wake, &s->lock);
+    tx_list_move(out_batch, &s->waiting);
+    uv_mutex_unlock(&s->lock);
+    return out_batch->first != NULL;
+}
+
+/* Queries in front of the first write need not wait for a commit. */
+static void write_all(void *arg)
+{
+    struct store *s = arg;
+    struct tx_list batch, done;
+
+    tx_list_init(&batch);
+    tx_list_init(&done);
+    while (wait_for_work(s, &batch)) {
+        s->db->error = 0;
+        sqlite_run_queries(s->db, &batch, &done);
+        if (done.first)
+            publish(s, &done, s->db->error != 0);
+        if (!batch.first)
+            continue;
+        sqlite_run_batch(s->db, &batch);
+        publish(s, &batch, true);
+    }
+    sqlite_db_close(s->db); /* empties the WAL into the file, which takes its time */
+    uv_mutex_lock(&s->lock);
+    s->db = NULL;
+    uv_mutex_unlock(&s->lock);
+    uv_async_send(&s->at_done);
+}
+
+/* --- the loop's thread ------------------------------------------------------------------------------------------ */
+
+/* Once when it begins and once when it is over, not once a batch. */
+static void log_verdict(struct store *s, const struct verdict *v)
+{
+    if (v->refused)
+        log_error("the store refused a statement", kv_text("statement", store_statement_names[v->refused_statement]),
+                  kv_text("reason", sqlite3_errstr(v->refused)));
+    if (!v->is_new || s->is_failing == (v->error != 0))
+        return;
+    s->is_failing = v->error != 0;
+    if (s->is_failing)
+        log_error("the store cannot write", kv_text("reason", v->text));
+    else
+        log_info("the store can write again");
+}
+
+static void hand_over(struct store *s)
+{
+    if (!s->submitted.first)
+        return;
+    uv_mutex_lock(&s->lock);
+    tx_list_move(&s->waiting, &s->submitted);
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
+
+static void on_turn_end(uv_prepare_t *handle)
+{
+    hand_over(handle->data);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct store *s = handle->data;
+
+    if (--s->handles_open > 0)
+        return;
+    uv_cond_destroy(&s->wake);
+    uv_mutex_destroy(&s->lock);
+    sqlite_db_close(s->db);
+    if (s->on_closed)
+        s->on_closed(s->owner);
+    mem_free(s);
+}
+
+static void close_handles(struct store *s)
+{
+    uv_close((uv_handle_t *)&s->at_turn_end, on_handle_closed);
+    uv_close((uv_handle_t *)&s->at_done, on_handle_closed);
+}
+
+/* The writer has nothing left: it closes the file and says so. */
+static void stop_writer(struct store *s)
+{
+    uv_mutex_lock(&s->lock);
+    s->must_stop = true;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+}
+
+static void on_done(uv_async_t *handle)
+{
+    struct store *s = handle->data;
+    struct tx_list done;
+    struct verdict verdict;
+    struct store_tx *tx;
+    bool has_stopped;
+
+    tx_list_init(&done);
+    uv_mutex_lock(&s->lock);
+    tx_list_move(&done, &s->done);
+    verdict = s->verdict;
+    s->verdict.is_new = false;
+    s->verdict.refused = 0;
+    has_stopped = s->db == NULL;
+    uv_mutex_unlock(&s->lock);
+    log_verdict(s, &verdict);
+    while ((tx = tx_list_pop(&done)) != NULL) {
+        s->queued--;
+        tx_call_back(tx);
+        tx_free(tx);
+    }
+    if (has_stopped) {
+        uv_thread_join(&s->writer);
+        close_handles(s);
+    } else if (s->is_closing && s->queued == 0 && !s->must_stop) {
+        stop_writer(s);
+    }
+}
+
+/* --- store.h ---------------------------------------------------------------------------------------------------- */
+
+static void init_loop_side(struct store *s, uv_loop_t *loop)
+{
+    s->loop = loop;
+    tx_list_init(&s->submitted);
+    tx_list_init(&s->waiting);
+    tx_list_init(&s->done);
+    uv_prepare_init(loop, &s->at_turn_end);
+    s->at_turn_end.data = s;
+    uv_prepare_start(&s->at_turn_end, on_turn_end);
+    uv_async_init(loop, &s->at_done, on_done);
+    s->at_done.data = s;
+    s->handles_open = 2;
+    uv_mutex_init(&s->lock);
+    uv_cond_init(&s->wake);
+}
+
+enum err store_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store,
+                    struct buf *why)
+{
+    struct sqlite_db *db;
+    struct store *s;
+    enum err e;
+
+    if ((e = sqlite_db_open(options, &db, why)) != ERR_OK)
+        return e;
+    s = mem_new(struct store);
+    s->db = db;
+    s->max_queued = options->max_queued;
+    init_loop_side(s, loop);
+    if (uv_thread_create(&s->writer, write_all, s) != 0) {
+        buf_printf(why, "%s: no thread for it can be started", options->path);
+        close_handles(s);
+        return ERR_IO;
+    }
+    *out_store = s;
+    return ERR_OK;
+}
+
+void store_close(struct store *s, void (*on_closed)(void *owner), void *owner)
+{
+    ASSERT(!s->is_closing);
+    s->is_closing = true;
+    s->on_closed = on_closed;
+    s->owner = owner;
+    hand_over(s);
+    uv_async_send(&s->at_done); /* on_done closes when nothing is under way */
+}
+
+bool store_is_busy(const struct store *s)
+{
+    return s->queued >= s->max_queued;
+}
+
+struct store_tx *store_begin(struct store *s)
+{
+    struct store_tx *tx = mem_new(struct store_tx);
+
+    tx->store = s;
+    return tx;
+}
+
+static void submit(struct store_tx *tx)
+{
+    struct store *s = tx->store;
+
+    ASSERT(tx->unbound == 0 && !s->must_stop);
+    tx_list_push(&s->submitted, tx);
+    s->queued++;
+}
+
+void store_submit(struct store_tx *tx, void (*done)(void *owner, enum err e, int64_t changes),
+                  void *owner)
+{
+    tx->kind = TX_WRITE;
+    tx->done = done;
+    tx->owner = owner;
+    submit(tx);
+}
+
+void store_query(struct store_tx *tx, void (*done)(void *owner, enum err e, struct store_rows *rows),
+                 void *owner)
+{
+    ASSERT(tx->statements == 1);
+    tx->kind = TX_QUERY;
+    tx->rows_done = done;
+    tx->owner = owner;
+    submit(tx);
+}
