@@ -8,6 +8,12 @@
 #include "proto/stream.h"
 #include "proto/xml.h"
 
+/* Readers refuse more entries of one kind in one element. Writers of lists that may be longer (sync, synced) begin another frame
+ * when CONTROL_SPLIT_BYTES are reached. Texts that readers give are borrowed from x, unless they were decoded: those are in the arena. */
+enum { CONTROL_MAX_ENTRIES = 100000, CONTROL_SPLIT_BYTES = 32768 };
+/* For xml_parse of a payload that is a control element. */
+extern const struct xml_limits control_xml_limits;
+
 /* <peers><peer name= role= instance= up='1|0'/>…</peers>  router → all: who is linked to it. all='1': the complete list, sent when a link
  * comes up; otherwise only changes. A component has role "component" and no instance. */
 struct control_peer {
@@ -37,7 +43,7 @@ NODISCARD enum err control_read_slots(const struct xml *x, struct arena *arena, 
 /* The slot of a bare JID (or of a domain alone): SipHash-2-4 under the cluster's key, modulo SLOT_COUNT. */
 unsigned control_slot_of(const uint8_t key[16], struct str bare);
 
-/* <hosts v='12'><host name= tls='required|optional' …limits…/>…</hosts>  sm → c2s: the versioned table (ARCHITECTURE §4). */
+/* <hosts v='12'><host name= tls='required|optional' registration='1|0' …limits…/>…</hosts>  sm → c2s: the versioned table (ARCHITECTURE §4). */
 struct control_host {
     struct str name;
     bool is_tls_required;
@@ -93,7 +99,7 @@ void control_write_end(struct buf *out, const struct control_end *e);
 NODISCARD enum err control_read_end(const struct xml *x, struct control_end *out);
 
 /* <sync e='8'><s id='HEX' conn='INSTANCE-CONN'/>…</sync>  new owner → c2s: these sessions are mine now. more='1': others follow in further
- * frames; the last has no more: c2s then ends, with <reset/>, its sessions owned by a lower epoch of that sm that no frame named. */
+ * frames; the last has no more: c2s then ends, with <reset/>, its sessions owned by a lower epoch of that sm that no frame named. Sent again for what is not synced whenever the way to c2s was lost. */
 struct control_sync_entry {
     struct str session; /* hexadecimal */
     struct str conn;
@@ -107,11 +113,12 @@ struct control_sync {
 void control_write_sync(struct buf *out, const struct control_sync *s);
 NODISCARD enum err control_read_sync(const struct xml *x, struct arena *arena, struct control_sync *out);
 
-/* <synced e='8'><s id='HEX' h='5' n='9' w='7'><c n='8' id='…'/>…</s><gone id='HEX'/>…</synced>  c2s → owner: the answers; gone: c2s has no such session. */
+/* <synced e='8'><s id='HEX' h='5' n='9' w='7'>8:ID 9:ID</s><gone id='HEX'/>…</synced>  c2s → owner: the answers: h heard, n of the last frame
+ * taken, w of the last written, the copies (number and id, oldest first); gone: c2s has no such session. */
 struct control_synced_entry {
     struct str session;
     bool is_gone;
-    struct channel_synced numbers; /* copies: heap, owned by the entry; control_synced_fini frees those not taken */
+    struct channel_synced numbers; /* copies: heap, freed by control_synced_fini */
 };
 struct control_synced {
     uint64_t epoch;
