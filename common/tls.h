@@ -14,6 +14,7 @@ struct tls_cert {
     const char *key_file;  /* PEM */
 };
 
+/* ASK: a client may show none, or one that does not verify; the facts say so. REQUIRE: the handshake fails then. */
 enum tls_client_auth { TLS_CLIENT_AUTH_NONE, TLS_CLIENT_AUTH_ASK, TLS_CLIENT_AUTH_REQUIRE };
 
 struct tls_options {
@@ -39,6 +40,10 @@ int64_t tls_creds_expiry(const struct tls_creds *c);
 
 /* Whether one of its certificates names this host (RFC 9525 DNS-ID, wildcard in the leftmost label). */
 bool tls_creds_covers(const struct tls_creds *c, struct str host);
+
+/* Checks a chain (PEM, leaf first) of a peer seen earlier against the CA and the revocation list of these credentials.
+ * Returns ERR_OK, ERR_DENIED, ERR_MALFORMED. */
+NODISCARD enum err tls_creds_verify(const struct tls_creds *c, struct str chain);
 
 /* What is known once the handshake is done. Absent where there is none. All in the arena. */
 struct tls_facts {

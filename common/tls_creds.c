@@ -1,0 +1,205 @@
+/* Credentials: certificates with their keys, a CA, a revocation list, and what is offered with them. RFC 9325 says which
+ * algorithms are still good. */
+#include "common/tls_private.h"
+
+#include "common/mem.h"
+
+#include <string.h>
+
+/* Ephemeral elliptic curves and AEAD alone (RFC 9325 §4.2); no SHA-1 signature. */
+#define PRIORITY_REST \
+    ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD" \
+    ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-X448:+GROUP-SECP521R1" \
+    ":-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:%SERVER_PRECEDENCE"
+
+/* Parsed once a process: a session then only refers to them. */
+static gnutls_priority_t shared_priorities(bool only_tls13)
+{
+    static gnutls_priority_t made[2];
+    const char *text = only_tls13 ? "NORMAL:-VERS-ALL:+VERS-TLS1.3" PRIORITY_REST
+                                  : "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_REST;
+
+    if (!made[only_tls13])
+        ASSERT(gnutls_priority_init(&made[only_tls13], text, NULL) == GNUTLS_E_SUCCESS);
+    return made[only_tls13];
+}
+
+static enum err fail(struct buf *why, const char *what, const char *file, int r)
+{
+    buf_printf(why, "%s %s: %s", what, file, gnutls_strerror(r));
+    return r == GNUTLS_E_FILE_ERROR ? ERR_IO : ERR_MALFORMED;
+}
+
+bool tls_next_dns_name(gnutls_x509_crt_t crt, unsigned *at, char name[TLS_NAME_BYTES])
+{
+    for (;;) {
+        size_t n = TLS_NAME_BYTES - 1;
+        int r = gnutls_x509_crt_get_subject_alt_name(crt, (*at)++, name, &n, NULL);
+
+        if (r == GNUTLS_E_SHORT_MEMORY_BUFFER)
+            continue;
+        if (r < 0)
+            return false;
+        name[n] = '\0';
+        if (r == GNUTLS_SAN_DNSNAME && n > 0 && strlen(name) == n)
+            return true;
+    }
+}
+
+static void note_names(struct tls_creds *c, gnutls_x509_crt_t leaf)
+{
+    char name[TLS_NAME_BYTES];
+
+    for (unsigned at = 0; tls_next_dns_name(leaf, &at, name);) {
+        c->names = mem_realloc(c->names, (c->name_count + 1) * sizeof *c->names);
+        c->names[c->name_count++] = str_from(mem_strdup(name));
+    }
+}
+
+static enum err load_cert(struct tls_creds *c, const struct tls_cert *cert, struct buf *why)
+{
+    gnutls_x509_crt_t *chain = NULL;
+    unsigned count = 0;
+    int index, r;
+
+    index = gnutls_certificate_set_x509_key_file2(c->cred, cert->cert_file, cert->key_file, GNUTLS_X509_FMT_PEM,
+                                                  NULL, 0);
+    if (index < 0) {
+        buf_printf(why, "cannot use certificate %s with key %s: %s", cert->cert_file, cert->key_file,
+                   gnutls_strerror(index));
+        return index == GNUTLS_E_FILE_ERROR ? ERR_IO : ERR_MALFORMED;
+    }
+    r = gnutls_certificate_get_x509_crt(c->cred, (unsigned)index, &chain, &count);
+    if (r < 0 || count == 0)
+        return fail(why, "cannot read certificate", cert->cert_file, r);
+    for (unsigned i = 0; i < count; i++) {
+        int64_t expiry = gnutls_x509_crt_get_expiration_time(chain[i]);
+
+        if (c->expiry == 0 || expiry < c->expiry)
+            c->expiry = expiry;
+    }
+    note_names(c, chain[0]);
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(chain[i]);
+    gnutls_free(chain);
+    return ERR_OK;
+}
+
+static enum err load_trust(struct tls_creds *c, const struct tls_options *o, struct buf *why)
+{
+    int r;
+
+    if (!o->ca_file)
+        return ERR_OK;
+    r = gnutls_certificate_set_x509_trust_file(c->cred, o->ca_file, GNUTLS_X509_FMT_PEM);
+    if (r <= 0)
+        return fail(why, "cannot read CA file", o->ca_file, r ? r : GNUTLS_E_NO_CERTIFICATE_FOUND);
+    c->has_ca = true;
+    if (!o->crl_file)
+        return ERR_OK;
+    r = gnutls_certificate_set_x509_crl_file(c->cred, o->crl_file, GNUTLS_X509_FMT_PEM);
+    if (r <= 0)
+        return fail(why, "cannot read revocation list", o->crl_file, r ? r : GNUTLS_E_NO_CERTIFICATE_FOUND);
+    return ERR_OK;
+}
+
+static void take_alpn(struct tls_creds *c, const char *const *alpn)
+{
+    for (; alpn && *alpn; alpn++) {
+        ASSERT(c->alpn_count < TLS_MAX_ALPN);
+        c->alpn[c->alpn_count].data = (unsigned char *)mem_strdup(*alpn);
+        c->alpn[c->alpn_count++].size = (unsigned)strlen(*alpn);
+    }
+}
+
+enum err tls_creds_new(const struct tls_options *options, struct tls_creds **out_creds, struct buf *why)
+{
+    struct tls_creds *c = mem_new(struct tls_creds);
+    enum err e;
+
+    c->refs = 1;
+    c->client_auth = options->client_auth;
+    c->priorities = shared_priorities(options->only_tls13);
+    ASSERT(gnutls_certificate_allocate_credentials(&c->cred) == GNUTLS_E_SUCCESS);
+    for (size_t i = 0; i < options->cert_count; i++)
+        if ((e = load_cert(c, &options->certs[i], why)) != ERR_OK)
+            goto fail;
+    if ((e = load_trust(c, options, why)) != ERR_OK)
+        goto fail;
+    take_alpn(c, options->alpn);
+    /* A key of its own for each set: a ticket won where no certificate is asked for must not open the door of
+     * one where it is. */
+    if (options->tickets)
+        ASSERT(gnutls_session_ticket_key_generate(&c->ticket_key) == GNUTLS_E_SUCCESS);
+    *out_creds = c;
+    return ERR_OK;
+fail:
+    tls_creds_unref(c);
+    return e;
+}
+
+struct tls_creds *tls_creds_ref(struct tls_creds *c)
+{
+    c->refs++;
+    return c;
+}
+
+void tls_creds_unref(struct tls_creds *c)
+{
+    if (!c || --c->refs > 0)
+        return;
+    gnutls_certificate_free_credentials(c->cred);
+    mem_wipe(c->ticket_key.data, c->ticket_key.size);
+    gnutls_free(c->ticket_key.data);
+    for (unsigned i = 0; i < c->alpn_count; i++)
+        mem_free(c->alpn[i].data);
+    for (size_t i = 0; i < c->name_count; i++)
+        mem_free((char *)c->names[i].p);
+    mem_free(c->names);
+    mem_free(c);
+}
+
+int64_t tls_creds_expiry(const struct tls_creds *c)
+{
+    return c->expiry;
+}
+
+/* RFC 9525 §6.3: a wildcard stands for the whole leftmost label and for no more. */
+static bool name_covers(struct str name, struct str host)
+{
+    struct str rest = host;
+
+    if (!str_starts_with(name, STR("*.")))
+        return str_eq_nocase(name, host);
+    if (str_cut(&rest, '.').n == 0 || !str_is_set(rest))
+        return false;
+    return str_eq_nocase(str_of(name.p + 2, name.n - 2), rest);
+}
+
+bool tls_creds_covers(const struct tls_creds *c, struct str host)
+{
+    for (size_t i = 0; i < c->name_count; i++)
+        if (name_covers(c->names[i], host))
+            return true;
+    return false;
+}
+
+enum err tls_creds_verify(const struct tls_creds *c, struct str chain)
+{
+    gnutls_datum_t pem = { (unsigned char *)chain.p, (unsigned)chain.n };
+    gnutls_x509_trust_list_t trusted;
+    gnutls_x509_crt_t *crts = NULL;
+    unsigned count = 0, status = 0;
+    int r;
+
+    if (!c->has_ca)
+        return ERR_DENIED;
+    if (gnutls_x509_crt_list_import2(&crts, &count, &pem, GNUTLS_X509_FMT_PEM, 0) < 0)
+        return ERR_MALFORMED;
+    gnutls_certificate_get_trust_list(c->cred, &trusted);
+    r = gnutls_x509_trust_list_verify_crt2(trusted, crts, count, NULL, 0, 0, &status, NULL);
+    for (unsigned i = 0; i < count; i++)
+        gnutls_x509_crt_deinit(crts[i]);
+    gnutls_free(crts);
+    return r == 0 && status == 0 ? ERR_OK : ERR_DENIED;
+}
