@@ -16,6 +16,11 @@ struct account {
     uint32_t pins;            /* reasons to stay in memory besides sessions */
     struct timer idle;
     struct sm *sm;
+    /* Offline messages (offline.c): how many wait in the store, puts submitted so far, the delivery under way. */
+    int64_t offline_count;
+    uint64_t offline_puts;
+    struct offline_run *offline_run;
+    bool is_loading;
 };
 
 /* Finds or loads it. found is called with NULL when there is no such account (or the store failed: e tells), at once when it is in memory

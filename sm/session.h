@@ -3,7 +3,11 @@
 #ifndef SM_SESSION_H
 #define SM_SESSION_H
 
+#include "proto/channel.h"
 #include "sm/account.h"
+#include "sm/queue.h"
+
+struct peer;
 
 enum session_state {
     SESSION_OPENING,   /* <success/> is being committed and sent */
@@ -43,6 +47,18 @@ struct session {
     uint32_t directed_count;
     int64_t opened_us;
     struct timer timer;
+    /* What follows is for session*.c, queue.c, acks.c and peers.c alone. */
+    struct account *home;      /* pinned from the start; account is the same once bound */
+    struct peer *peer;         /* of c2s */
+    struct list peer_at;
+    char *address;             /* "C2S/INSTANCE-CONN": conn points into it */
+    struct queue queue;
+    struct list unsettled_at;  /* in the list of those with down frames that are not final */
+    struct list held;          /* frames that wait until the binding is committed */
+    uint64_t stored_up;        /* the counter of its row, while it is loaded */
+    struct origin *end_origin; /* of the frame that ended it */
+    uint32_t redeliveries;     /* what still keeps the row */
+    bool is_holding, is_over, is_row_gone, is_by_frame;
 };
 
 /* Sends a stanza down to this session's client. payload: the stanza, whole, with xmlns='jabber:client', to and from stamped.
@@ -54,9 +70,10 @@ void session_send_bytes(struct session *s, struct bytes *payload, struct origin 
 /* Writes the stanza and sends it. */
 void session_send_stanza(struct session *s, const struct stanza *stanza, struct origin *origin);
 
+/* One that is loaded and not yet heard of is as available as it was: no contact shall see a change. */
 static inline bool session_is_available(const struct session *s)
 {
-    return s->state == SESSION_ACTIVE && s->presence != NULL;
+    return (s->state == SESSION_ACTIVE || s->state == SESSION_LOADED) && s->presence != NULL;
 }
 
 /* Writes presence, priority, interest and directed presence into the session's row; origin waits for the commit. */

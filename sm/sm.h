@@ -31,6 +31,10 @@ struct sm {
     uint8_t slot_key[16];
     uint8_t adopt_key[32];
     uint64_t hosts_version;
+    struct acks *acks;          /* acknowledgements that are due (sm/acks.h) */
+    struct adopter *adopter;    /* nonces that were used (sm/adopt.h) */
+    int64_t last_stamp_us;      /* sm_stamp_us */
+    bool is_stopping;
 };
 
 /* The host of the configuration with this (normalised) name, or NULL. */
@@ -45,8 +49,10 @@ struct origin {
     struct channel_up *up;      /* NULL: the server's own doing, or a component's */
     uint8_t session[FRAME_SESSION_BYTES];
     uint64_t count;             /* the number of the frame; 0: derived frames have no id */
+    void (*on_done)(void *owner); /* or NULL: called once, with the last reference */
+    void *owner;
 };
-/* take_up: one hold, given back with the last reference. NULL for what no frame started. */
+/* take_up: one hold, given back with the last reference. NULL for what no frame started. session NULL: zeroes. */
 struct origin *origin_new(struct channel_up *take_up, const uint8_t session[FRAME_SESSION_BYTES], uint64_t count);
 struct origin *origin_ref(struct origin *o); /* NULL is passed through */
 void origin_unref(struct origin *o);         /* NULL is fine */
@@ -56,5 +62,12 @@ struct frame_id origin_derive(const struct sm *sm, const struct origin *o, struc
 /* Milliseconds of the loop, and microseconds since 1970 (what the store keeps). */
 uint64_t sm_now_ms(const struct sm *sm);
 int64_t sm_time_us(void);
+/* The same, but never the same twice and never backwards: what sorts rows. */
+int64_t sm_stamp_us(struct sm *sm);
+/* The slot of a bare JID, as rows hold it. */
+int64_t sm_slot_of(const struct sm *sm, struct str bare);
+struct str sm_own_name(const struct sm *sm);
+/* 128 bits of GnuTLS's generator for keys. */
+void sm_random(void *out, size_t n);
 
 #endif
