@@ -121,6 +121,7 @@ enum err tls_creds_new(const struct tls_options *options, struct tls_creds **out
     c->client_auth = options->client_auth;
     c->priorities = shared_priorities(options->only_tls13);
     ASSERT(gnutls_certificate_allocate_credentials(&c->cred) == GNUTLS_E_SUCCESS);
+    gnutls_certificate_set_flags(c->cred, GNUTLS_CERTIFICATE_API_V2); /* else loading tells no index */
     for (size_t i = 0; i < options->cert_count; i++)
         if ((e = load_cert(c, &options->certs[i], why)) != ERR_OK)
             goto fail;
