@@ -50,6 +50,9 @@ struct service_spec {
     const char *name;    /* "c2s"; the executable is sallyport-NAME */
     const char *summary; /* one line for --help */
     const struct conf_spec *conf;
+    /* The process's own component name ("c2s-1.example.internal"): what is before its first dot names log lines and control
+     * sockets. May be NULL: then name does. */
+    const char *(*instance_name)(const void *conf);
     /* What the table of keys cannot say (a file that does not exist, keys that contradict); may be NULL.
      * why: lines as conf_load makes them. Used by --check, at start and at reload. */
     enum err (*check)(const void *conf, struct buf *why);
