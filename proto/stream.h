@@ -35,12 +35,15 @@ struct stream_header {
  * constant prefix lets every element be parsed alone), STREAM_BAD_FORMAT. */
 enum stream_error stream_read_header(const struct xml *root, const char *expected_ns, struct stream_header *out_header);
 
-/* "<?xml version='1.0'?><stream:stream …>" with version 1.0; absent fields are left out. */
+/* "<?xml version='1.0'?><stream:stream …>" with version 1.0 (none for components: XEP-0114); absent fields are left out. */
 void stream_write_header(struct buf *out, const char *default_ns, const struct stream_header *header);
 
 /* Whether a version is at least 1.0 (§4.7.5): major number >= 1. */
 bool stream_version_is_1_0(struct str version);
 
 extern const struct str stream_close_tag; /* "</stream:stream>" */
+
+/* Whether what scan_next gave as SCAN_STREAM_CLOSE closes a stream of ours; anything else there is not-well-formed. */
+bool stream_is_close_tag(struct str bytes);
 
 #endif
