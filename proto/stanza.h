@@ -50,7 +50,7 @@ struct stanza *stanza_ref(struct stanza *s);
 void stanza_unref(struct stanza *s); /* NULL is fine */
 
 /* Reads kind, type, addresses, id and lang of s->el (which lives in s->arena).
- * Returns STANZA_OK; STANZA_JID_MALFORMED (to; RFC 6120 §8.3.3.8) with from filled as far as it is good;
+ * Returns STANZA_OK; STANZA_JID_MALFORMED (to or from; RFC 6120 §8.3.3.8), the other of them filled if it is good;
  * STANZA_BAD_REQUEST: not a stanza of jabber:client, an iq without type or id, or of an unknown type, or a get or set without exactly one child
  * (§8.2.3), or an unknown presence type. kind is set whenever the name is one of the three. */
 NODISCARD enum stanza_error stanza_read(struct stanza *s);
@@ -59,7 +59,7 @@ NODISCARD enum stanza_error stanza_read(struct stanza *s);
 struct stanza *stanza_reply(const struct stanza *s, enum stanza_type type);
 
 /* The error answer (§8.3.1): type error, the original's children as the sender sent them when they are at most
- * 4 KiB, then <error/>. by: absent, or who says so. text: absent, or an explanation for humans.
+ * 4 KiB, then <error/>. text: absent, or an explanation for humans.
  * Returns NULL where none may be sent: for an error, an iq result, or a presence other than of a subscription or directed. */
 struct stanza *stanza_error_reply(const struct stanza *s, enum stanza_error e, struct str text);
 
