@@ -22,6 +22,7 @@ const char *auth_failure_name(enum auth_failure f); /* "not-authorized" */
 struct auth_options {
     struct store *store;
     int64_t scram_iterations; /* for keys that we make */
+    const uint8_t *slot_key;  /* the cluster's, 16 bytes, read when an account is made (it may be filled after auth_new); NULL: slot 0 */
 };
 /* Registers the mechanisms and the credential plugin with libsasl2; once a process. why: one sentence. */
 NODISCARD enum err auth_new(const struct auth_options *options, struct auth **out_auth, struct buf *why);

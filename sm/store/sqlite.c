@@ -237,6 +237,11 @@ void store_close(struct store *s, void (*on_closed)(void *owner), void *owner)
     uv_async_send(&s->at_done); /* on_done closes when nothing is under way */
 }
 
+uv_loop_t *store_loop(const struct store *s)
+{
+    return s->loop;
+}
+
 bool store_is_busy(const struct store *s)
 {
     return s->queued >= s->max_queued;

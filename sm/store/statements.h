@@ -16,7 +16,7 @@
     X(ACCOUNT_LIST, "SELECT jid, created_us FROM account WHERE host = $1 AND jid > $2 ORDER BY jid LIMIT $3") \
     X(ACCOUNT_COUNT, "SELECT count(*) FROM account WHERE host = $1") \
     X(SECRET_GET, "SELECT secret FROM secret WHERE jid = $1 ORDER BY mechanism") \
-    X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret) VALUES ($1, $2, $3, $4) ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret") \
+    X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret) SELECT slot, jid, $1, $2 FROM account WHERE jid = $3 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret") \
     X(SECRET_DELETE, "DELETE FROM secret WHERE jid = $1") \
     /* sessions: a new owner needs these (ARCHITECTURE section 5) */ \
     X(SESSION_NEW, "INSERT INTO session (slot, id, account, c2s, conn, addr, opened_us) VALUES ($1, $2, $3, $4, $5, $6, $7)") \

@@ -29,6 +29,9 @@ NODISCARD enum err store_open(uv_loop_t *loop, const struct store_options *optio
 /* Finishes what was submitted, then closes; on_closed comes on the loop. */
 void store_close(struct store *s, void (*on_closed)(void *owner), void *owner);
 
+/* The loop that it was opened on. */
+uv_loop_t *store_loop(const struct store *s);
+
 /* More than max_queued wait: callers must not take on new work that needs the store (resource-constraint). What was taken on may still be submitted. */
 bool store_is_busy(const struct store *s);
 

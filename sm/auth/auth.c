@@ -1,0 +1,214 @@
+/* The process's part of authentication: libsasl2 started once, the mechanisms by strength, the server's secret. */
+#include "sm/auth/auth_private.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "sm/auth/sasl.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+
+static const char *const failure_names[AUTH_FAILURE_COUNT] = {
+    /* RFC 6120 §6.5 */
+    [AUTH_OK] = "ok",
+    [AUTH_ABORTED] = "aborted",
+    [AUTH_ACCOUNT_DISABLED] = "account-disabled",
+    [AUTH_CREDENTIALS_EXPIRED] = "credentials-expired",
+    [AUTH_ENCRYPTION_REQUIRED] = "encryption-required",
+    [AUTH_INCORRECT_ENCODING] = "incorrect-encoding",
+    [AUTH_INVALID_AUTHZID] = "invalid-authzid",
+    [AUTH_INVALID_MECHANISM] = "invalid-mechanism",
+    [AUTH_MALFORMED_REQUEST] = "malformed-request",
+    [AUTH_MECHANISM_TOO_WEAK] = "mechanism-too-weak",
+    [AUTH_NOT_AUTHORIZED] = "not-authorized",
+    [AUTH_TEMPORARY_AUTH_FAILURE] = "temporary-auth-failure",
+};
+
+const char *auth_failure_name(enum auth_failure f)
+{
+    ASSERT(f < AUTH_FAILURE_COUNT);
+    return failure_names[f];
+}
+
+/* --- mechanisms ------------------------------------------------------------------------------------------------- */
+
+/* Strongest first: with a channel binding before without, then by hash; PLAIN shows the password to whoever holds the TLS key. */
+static const struct auth_mechanism mechanisms[] = {
+    { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, true, false },
+    { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, true, false },
+    { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", SCRAM_SHA_1, true, false },
+    { "SCRAM-SHA-512", "SCRAM-SHA-512", SCRAM_SHA_512, false, false },
+    { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, false, false },
+    { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, false, false },
+    { "PLAIN", "PLAIN", SCRAM_SHA_256, false, true },
+};
+
+static const char *const needed[] = { "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL };
+
+const struct auth_mechanism *auth_mechanism_find(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+        if (str_is(name, mechanisms[i].name))
+            return &mechanisms[i];
+    return NULL;
+}
+
+bool auth_has_binding(const struct auth_facts *facts)
+{
+    return facts->cb_exporter.n > 0 || facts->cb_end_point.n > 0 || facts->cb_unique.n > 0;
+}
+
+bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts)
+{
+    if (!facts->mechanisms)
+        return true;
+    for (const char *const *name = facts->mechanisms; *name; name++)
+        if (strcmp(*name, m->base) == 0)
+            return true;
+    return false;
+}
+
+bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts)
+{
+    if ((m->is_plus && !auth_has_binding(facts)) || (m->is_plain && !facts->is_tls))
+        return false;
+    return auth_mechanism_is_allowed(m, facts);
+}
+
+const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena)
+{
+    const char **list = arena_alloc(arena, (ARRAY_LEN(mechanisms) + 1) * sizeof *list);
+    size_t n = 0;
+
+    (void)a;
+    for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+        if (auth_mechanism_is_offered(&mechanisms[i], facts))
+            list[n++] = mechanisms[i].name;
+    return list;
+}
+
+/* --- the server's secret ---------------------------------------------------------------------------------------- *
+ * It must outlive restarts: a salt that changes tells that its user does not exist. */
+
+static const struct str secret_name = STR("auth-server-secret");
+
+static void on_secret_kept(void *owner, enum err e, int64_t changes)
+{
+    (void)changes;
+    if (e != ERR_OK)
+        log_error("the secret for unknown users' salts cannot be kept", kv_err(e));
+    auth_unref(owner);
+}
+
+static void keep_secret(struct auth *a)
+{
+    struct store_tx *tx = store_begin(a->store);
+
+    store_add(tx, STORE_META_PUT);
+    store_bind_text(tx, secret_name);
+    store_bind_blob(tx, str_of(a->server_secret, sizeof a->server_secret));
+    auth_ref(a);
+    store_submit(tx, on_secret_kept, a);
+}
+
+/* The store answers in order: this comes before the answer to any login's question. */
+static void on_secret(void *owner, enum err e, struct store_rows *rows)
+{
+    struct auth *a = owner;
+
+    if (e == ERR_OK && store_next(rows) && store_text(rows, 0).n == sizeof a->server_secret)
+        memcpy(a->server_secret, store_text(rows, 0).p, sizeof a->server_secret);
+    else if (e == ERR_OK)
+        keep_secret(a);
+    else
+        log_error("the secret for unknown users' salts cannot be read", kv_err(e));
+    auth_unref(a);
+}
+
+static void ask_for_secret(struct auth *a)
+{
+    struct store_tx *tx = store_begin(a->store);
+
+    store_add(tx, STORE_META_GET);
+    store_bind_text(tx, secret_name);
+    auth_ref(a);
+    store_query(tx, on_secret, a);
+}
+
+/* --- start and end ---------------------------------------------------------------------------------------------- */
+
+/* Told in the next turn of the loop: what becomes ready meanwhile waits for the one after. */
+static void on_turn(uv_idle_t *handle)
+{
+    struct auth *a = handle->data;
+    struct list now;
+
+    uv_idle_stop(handle);
+    list_init(&now);
+    while (!list_is_empty(&a->ready)) {
+        struct list *x = list_first(&a->ready);
+
+        list_remove(x);
+        list_push_back(&now, x);
+    }
+    while (!list_is_empty(&now))
+        auth_exchange_tell(list_first(&now));
+}
+
+void auth_tell_later(struct auth *a, struct list *ready_at)
+{
+    list_remove(ready_at);
+    list_push_back(&a->ready, ready_at);
+    uv_idle_start(&a->turn, on_turn);
+}
+
+enum err auth_new(const struct auth_options *options, struct auth **out_auth, struct buf *why)
+{
+    struct auth *a;
+    enum err e = auth_sasl_init(needed, why);
+
+    if (e != ERR_OK)
+        return e;
+    a = mem_new(struct auth);
+    a->store = options->store;
+    a->loop = store_loop(options->store);
+    a->iterations = (uint32_t)options->scram_iterations;
+    a->slot_key = options->slot_key;
+    a->refs = 1;
+    ASSERT(a->iterations > 0);
+    ASSERT(gnutls_rnd(GNUTLS_RND_KEY, a->server_secret, sizeof a->server_secret) == 0);
+    list_init(&a->ready);
+    uv_idle_init(a->loop, &a->turn);
+    a->turn.data = a;
+    ask_for_secret(a);
+    *out_auth = a;
+    return ERR_OK;
+}
+
+void auth_ref(struct auth *a)
+{
+    a->refs++;
+}
+
+void auth_unref(struct auth *a)
+{
+    ASSERT(a->refs > 0);
+    if (--a->refs > 0)
+        return;
+    mem_wipe(a, sizeof *a);
+    mem_free(a);
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+    auth_unref(handle->data);
+}
+
+void auth_free(struct auth *a)
+{
+    if (!a)
+        return;
+    ASSERT(list_is_empty(&a->ready)); /* exchanges are freed first */
+    uv_close((uv_handle_t *)&a->turn, on_idle_closed);
+    auth_sasl_fini();
+}

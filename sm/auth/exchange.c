@@ -1,0 +1,399 @@
+/* One SASL exchange: what the client claims is decoded first, its keys are fetched, and only then libsasl2 is asked, which never waits.
+ * Nobody learns from the answers who exists: unknown users get the same challenges and cost the same work. RFC 6120 §6, RFC 5802. */
+#include "sm/auth/auth_private.h"
+
+#include "common/mem.h"
+#include "proto/jid.h"
+#include "sm/auth/first_message.h"
+#include "sm/auth/sasl.h"
+
+enum state {
+    WANTS_MECHANISM,
+    WANTS_FIRST,  /* an empty challenge is out: all our mechanisms let the client begin */
+    FETCHING,     /* the store or the thread pool is at it */
+    WANTS_FINAL,  /* the SCRAM challenge is out */
+    OVER,
+};
+
+struct auth_exchange {
+    struct auth *auth;
+    enum state state;
+    struct arena arena;
+    struct auth_facts facts; /* a copy in the arena */
+    auth_done_fn *done;
+    void *owner;
+    const struct auth_mechanism *mechanism;
+    struct first_message first;
+    struct buf message;      /* the client's first, which may hold a password */
+    struct str account;      /* whose keys are asked for */
+    bool is_account;         /* false: the claimed name cannot be one */
+    bool is_known;           /* the keys are real */
+    struct buf secret;       /* for libsasl2, NUL-terminated */
+    struct auth_sasl_answers answers;
+    struct auth_sasl *sasl;
+    struct auth_result result;
+    struct list ready_at;
+    bool is_in_call;         /* from auth_start or auth_respond: the answer must wait for the loop */
+    bool is_waiting;         /* a callback will come */
+    bool is_freed;           /* … and then this goes */
+};
+
+/* --- answers ---------------------------------------------------------------------------------------------------- */
+
+static void answer(struct auth_exchange *x)
+{
+    if (x->is_in_call)
+        auth_tell_later(x->auth, &x->ready_at);
+    else
+        x->done(x->owner, &x->result);
+}
+
+void auth_exchange_tell(struct list *ready_at)
+{
+    struct auth_exchange *x = CONTAINER_OF(ready_at, struct auth_exchange, ready_at);
+
+    list_remove(ready_at);
+    x->done(x->owner, &x->result); /* may free x */
+}
+
+/* What is no guess at a password, and not the client's fault, does not count against it. */
+static bool is_counted(enum auth_failure f)
+{
+    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED;
+}
+
+static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
+{
+    x->state = OVER;
+    x->result.step = AUTH_FAILED;
+    x->result.failure = failure;
+    x->result.data = STR_NONE;
+    x->result.counts = is_counted(failure);
+    answer(x);
+}
+
+static void answer_challenge(struct auth_exchange *x, enum state next, struct str data)
+{
+    x->state = next;
+    x->result.step = AUTH_CHALLENGE;
+    x->result.data = data;
+    answer(x);
+}
+
+/* The last check of all, against a slip in any other: invented keys open nothing. */
+static void answer_success(struct auth_exchange *x, struct str data)
+{
+    if (!x->is_known || !x->is_account) {
+        answer_failure(x, AUTH_NOT_AUTHORIZED);
+        return;
+    }
+    x->state = OVER;
+    x->result.step = AUTH_SUCCESS;
+    x->result.failure = AUTH_OK;
+    x->result.data = data;
+    x->result.account = x->account;
+    answer(x);
+}
+
+/* --- libsasl2 --------------------------------------------------------------------------------------------------- */
+
+/* refused: the condition for what libsasl2 does not accept at this point. */
+static void answer_sasl(struct auth_exchange *x, enum auth_sasl_step step, struct str data,
+                        enum auth_failure refused)
+{
+    switch (step) {
+    case AUTH_SASL_CHALLENGE:
+        answer_challenge(x, WANTS_FINAL, data);
+        break;
+    case AUTH_SASL_SUCCESS:
+        answer_success(x, data);
+        break;
+    case AUTH_SASL_REFUSED:
+        answer_failure(x, refused);
+        break;
+    case AUTH_SASL_BROKEN:
+        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
+        break;
+    }
+}
+
+static void start_sasl(struct auth_exchange *x)
+{
+    struct str data = STR_NONE;
+    enum auth_sasl_step step = AUTH_SASL_BROKEN;
+
+    x->answers.host = x->facts.host.p;
+    x->sasl = auth_sasl_new(&x->answers);
+    if (x->sasl)
+        step = auth_sasl_start(x->sasl, x->mechanism->name, buf_str(&x->message), &data);
+    answer_sasl(x, step, data, x->mechanism->is_plain ? AUTH_NOT_AUTHORIZED : AUTH_MALFORMED_REQUEST);
+}
+
+/* A binding that differs, a nonce that is not ours and a wrong proof are all not-authorized. */
+static void finish_scram(struct auth_exchange *x, struct str response)
+{
+    struct str data = STR_NONE;
+    enum auth_sasl_step step;
+
+    if (!first_message_is_scram_final(response)) {
+        answer_failure(x, AUTH_MALFORMED_REQUEST);
+        return;
+    }
+    step = auth_sasl_step(x->sasl, response, &data);
+    if (step == AUTH_SASL_CHALLENGE)
+        step = AUTH_SASL_BROKEN; /* SCRAM has no third step */
+    answer_sasl(x, step, data, AUTH_NOT_AUTHORIZED);
+}
+
+/* --- keys ------------------------------------------------------------------------------------------------------- */
+
+/* A callback came. false: nobody waits for it any more. */
+static bool wake(struct auth_exchange *x)
+{
+    x->is_waiting = false;
+    if (x->is_freed)
+        auth_exchange_free(x);
+    else if (x->state == FETCHING)
+        return true;
+    return false;
+}
+
+static void on_password_checked(void *owner, bool is_right)
+{
+    struct auth_exchange *x = owner;
+
+    if (!wake(x))
+        return;
+    x->answers.is_password_right = is_right;
+    start_sasl(x);
+}
+
+static void check_password(struct auth_exchange *x, const struct scram_keys *keys)
+{
+    struct str password = STR_NONE;
+
+    if (jid_prepare_password(x->first.password, &x->arena, &password) != ERR_OK) {
+        answer_failure(x, AUTH_NOT_AUTHORIZED);
+        return;
+    }
+    x->is_waiting = true;
+    internal_check(x->auth, keys, password, on_password_checked, x);
+}
+
+static void on_keys(void *owner, enum err e, const struct scram_keys *found)
+{
+    struct auth_exchange *x = owner;
+    struct scram_keys keys = { .hash = x->mechanism->hash, .iterations = x->auth->iterations };
+
+    if (!wake(x))
+        return;
+    if (e != ERR_OK) {
+        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
+        return;
+    }
+    /* Invented for those who exist as well: the time must not tell. */
+    scram_invent(&keys, str_of(x->auth->server_secret, AUTH_SECRET_BYTES), x->account);
+    x->is_known = found && x->is_account;
+    if (x->is_known)
+        keys = *found;
+    if (x->mechanism->is_plain) {
+        check_password(x, &keys);
+    } else {
+        scram_write(&x->secret, &keys);
+        buf_add_char(&x->secret, '\0');
+        x->answers.secret = x->secret.p;
+        start_sasl(x);
+    }
+    mem_wipe(&keys, sizeof keys);
+}
+
+/* --- the client's first message --------------------------------------------------------------------------------- */
+
+static bool choose_binding(struct auth_exchange *x)
+{
+    const struct {
+        const char *name;
+        struct str bytes;
+    } bindings[] = {
+        { "tls-exporter", x->facts.cb_exporter },         /* RFC 9266 */
+        { "tls-server-end-point", x->facts.cb_end_point }, /* RFC 5929 §4 */
+        { "tls-unique", x->facts.cb_unique },             /* RFC 5929 §3, below TLS 1.3 */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bindings); i++) {
+        if (bindings[i].bytes.n == 0 || !str_is(x->first.binding_name, bindings[i].name))
+            continue;
+        x->answers.binding_name = bindings[i].name;
+        x->answers.binding = bindings[i].bytes;
+        return true;
+    }
+    return false;
+}
+
+/* RFC 5802 §6: the flag belongs to the mechanism; 'y' (the client could, and believes that we cannot) where we offered -PLUS means that
+ * somebody took it out of our list. */
+static enum auth_failure check_binding(struct auth_exchange *x)
+{
+    bool is_bound = x->first.binding_flag == 'p';
+
+    if (x->mechanism->is_plain)
+        return AUTH_OK;
+    if (is_bound != x->mechanism->is_plus)
+        return AUTH_MALFORMED_REQUEST;
+    if (x->first.binding_flag == 'y' && auth_has_binding(&x->facts))
+        return AUTH_NOT_AUTHORIZED;
+    return is_bound && !choose_binding(x) ? AUTH_NOT_AUTHORIZED : AUTH_OK;
+}
+
+/* Absent, or the client's own bare JID. */
+static enum auth_failure check_authzid(struct auth_exchange *x)
+{
+    struct jid jid;
+
+    if (!str_is_set(x->first.authzid))
+        return AUTH_OK;
+    if (!x->is_account || jid_parse(x->first.authzid, &x->arena, &jid) != ERR_OK || !jid_is_bare(&jid))
+        return AUTH_INVALID_AUTHZID;
+    return str_eq(jid.full, x->account) ? AUTH_OK : AUTH_INVALID_AUTHZID;
+}
+
+/* A name that cannot be prepared is nobody's; it is looked up like any other, and what is found does not count. */
+static void name_account(struct auth_exchange *x)
+{
+    struct str local = x->first.user;
+
+    x->is_account = jid_prepare_local(x->first.user, &x->arena, &local) == ERR_OK;
+    x->account = arena_printf(&x->arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(x->facts.host));
+}
+
+static enum auth_failure read_first(struct auth_exchange *x)
+{
+    struct str message = buf_str(&x->message);
+    enum auth_failure failure;
+    enum err e = x->mechanism->is_plain ? first_message_read_plain(message, &x->arena, &x->first)
+                                        : first_message_read_scram(message, &x->arena, &x->first);
+
+    x->result.claimed = x->first.user;
+    if (e != ERR_OK)
+        return AUTH_MALFORMED_REQUEST;
+    name_account(x);
+    if ((failure = check_binding(x)) != AUTH_OK)
+        return failure;
+    return check_authzid(x);
+}
+
+static void take_first(struct auth_exchange *x, struct str message)
+{
+    enum auth_failure failure = AUTH_MALFORMED_REQUEST;
+
+    if (message.n <= FIRST_MESSAGE_MAX_BYTES) {
+        buf_add(&x->message, message);
+        failure = read_first(x);
+    }
+    if (failure == AUTH_OK && store_is_busy(x->auth->store))
+        failure = AUTH_TEMPORARY_AUTH_FAILURE;
+    if (failure != AUTH_OK) {
+        answer_failure(x, failure);
+        return;
+    }
+    x->state = FETCHING;
+    x->is_waiting = true;
+    internal_find(x->auth, x->account, x->mechanism->hash, on_keys, x);
+}
+
+/* --- auth.h ----------------------------------------------------------------------------------------------------- */
+
+static const char *const *copy_names(struct arena *arena, const char *const *names)
+{
+    const char **copy;
+    size_t n = 0;
+
+    if (!names)
+        return NULL;
+    while (names[n])
+        n++;
+    copy = arena_alloc(arena, (n + 1) * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = arena_str(arena, str_from(names[i])).p;
+    return copy;
+}
+
+struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts *facts, auth_done_fn *done,
+                                        void *owner)
+{
+    struct auth_exchange *x = mem_new(struct auth_exchange);
+
+    x->auth = a;
+    auth_ref(a);
+    x->facts.host = arena_str(&x->arena, facts->host);
+    x->facts.is_tls = facts->is_tls;
+    x->facts.cb_exporter = arena_str(&x->arena, facts->cb_exporter);
+    x->facts.cb_end_point = arena_str(&x->arena, facts->cb_end_point);
+    x->facts.cb_unique = arena_str(&x->arena, facts->cb_unique);
+    x->facts.mechanisms = copy_names(&x->arena, facts->mechanisms);
+    x->done = done;
+    x->owner = owner;
+    list_init(&x->ready_at);
+    return x;
+}
+
+/* Not offered here: because of the missing TLS (§6.5.4), or at all (§6.5.7). */
+static enum auth_failure choose_mechanism(struct auth_exchange *x, struct str name)
+{
+    const struct auth_mechanism *m = auth_mechanism_find(name);
+
+    if (!m || !auth_mechanism_is_allowed(m, &x->facts))
+        return AUTH_INVALID_MECHANISM;
+    x->result.mechanism = m->name;
+    x->mechanism = m;
+    if (m->is_plain && !x->facts.is_tls)
+        return AUTH_ENCRYPTION_REQUIRED;
+    return auth_mechanism_is_offered(m, &x->facts) ? AUTH_OK : AUTH_INVALID_MECHANISM;
+}
+
+void auth_start(struct auth_exchange *x, struct str mechanism, struct str initial)
+{
+    enum auth_failure failure = AUTH_MALFORMED_REQUEST;
+
+    x->is_in_call = true;
+    if (x->state == WANTS_MECHANISM)
+        failure = choose_mechanism(x, mechanism);
+    if (failure != AUTH_OK)
+        answer_failure(x, failure);
+    else if (!str_is_set(initial))
+        answer_challenge(x, WANTS_FIRST, STR(""));
+    else
+        take_first(x, initial);
+    x->is_in_call = false;
+}
+
+void auth_respond(struct auth_exchange *x, struct str response)
+{
+    x->is_in_call = true;
+    if (x->state == WANTS_FIRST)
+        take_first(x, response);
+    else if (x->state == WANTS_FINAL)
+        finish_scram(x, response);
+    else
+        answer_failure(x, AUTH_MALFORMED_REQUEST);
+    x->is_in_call = false;
+}
+
+void auth_exchange_free(struct auth_exchange *x)
+{
+    if (!x)
+        return;
+    list_remove(&x->ready_at);
+    auth_sasl_free(x->sasl);
+    x->sasl = NULL;
+    x->is_freed = true;
+    if (x->is_waiting)
+        return;
+    mem_wipe(x->message.p, x->message.cap); /* the password of PLAIN */
+    mem_wipe(x->secret.p, x->secret.cap);
+    buf_fini(&x->message);
+    buf_fini(&x->secret);
+    arena_fini(&x->arena);
+    auth_unref(x->auth);
+    mem_free(x);
+}
