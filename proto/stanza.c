@@ -151,9 +151,8 @@ static bool is_iq_ok(const struct stanza *s)
     case TYPE_SET:
         return xml_child_count(s->el) == 1;
     case TYPE_RESULT:
-        return xml_child_count(s->el) <= 1;
     case TYPE_ERROR:
-        return true;
+        return true; /* nobody could be told */
     default:
         return false;
     }

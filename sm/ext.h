@@ -74,8 +74,12 @@ enum stanza_error ext_stanza_error(enum err e);
 /* XML that belongs to an account under (kind, key). The limit max_data_bytes of the configuration holds for each account: ERR_LIMIT.
  * found: xml absent when there is none. Callbacks get iq back and must answer it. */
 void ext_data_get(struct iq *iq, struct str account, const char *kind, struct str key, void (*found)(struct iq *iq, enum err e, struct str xml));
-/* xml absent: removed. */
-void ext_data_put(struct iq *iq, struct str account, const char *kind, struct str key, struct str xml, void (*done)(struct iq *iq, enum err e));
+/* All of them or none. xml absent: removed. */
+struct ext_data {
+    struct str key, xml;
+};
+void ext_data_put(struct iq *iq, struct str account, const char *kind, const struct ext_data *items, size_t count,
+                  void (*done)(struct iq *iq, enum err e));
 /* The same without an iq: nobody waits. */
 void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key, struct str xml);
 /* Parses what was stored, into iq's arena; NULL when it is broken. */
@@ -89,7 +93,8 @@ size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, str
 
 /* Accounts: XEP-0077. */
 void ext_register(struct iq *iq, struct str account, struct str password, bool is_new, void (*done)(struct iq *iq, enum err e));
-void ext_unregister(struct iq *iq, struct str account, void (*done)(struct iq *iq, enum err e));
+/* Answers with a result, then ends the account and its sessions (§3.2). Frees iq. */
+void ext_unregister(struct iq *iq, struct str account);
 bool ext_may_register(const struct sm *sm, struct str host);
 bool ext_may_change_password(const struct sm *sm, struct str host);
 

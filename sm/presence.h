@@ -2,6 +2,7 @@
 #ifndef SM_PRESENCE_H
 #define SM_PRESENCE_H
 
+#include "sm/roster.h"
 #include "sm/session.h"
 
 /* Presence without to: initial, update, unavailable (§4.2 to §4.5). */
@@ -26,6 +27,9 @@ NODISCARD enum err presence_priority(const struct xml *presence, int8_t *out_pri
 
 /* A presence that was written without to, with this one: "<presence to='…'" and the rest. */
 void presence_write_to(struct buf *out, struct str presence, struct str to);
+
+/* "<presence … type='unavailable' from=…/>", without to. */
+void presence_write_unavailable(struct buf *out, const struct jid *from);
 
 /* Presence of ours (written, without to) for one JID: at no cost when that is an account without sessions. */
 void presence_send(struct sm *sm, struct str presence, const struct jid *to, struct origin *origin);

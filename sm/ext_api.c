@@ -1,0 +1,176 @@
+/* What ext.h lets extensions ask of accounts, sessions and configuration. Storing is ext_data.c's, answering iq.c's. */
+#include "common/log.h"
+#include "common/mem.h"
+#include "sm/account.h"
+#include "sm/auth/auth.h"
+#include "sm/ext.h"
+#include "sm/peers.h"
+#include "sm/roster.h"
+#include "sm/session.h"
+
+struct jid iq_account(const struct iq *iq)
+{
+    const struct jid *named = jid_is_set(&iq->stanza->to) ? &iq->stanza->to : &iq->stanza->from;
+    struct jid bare;
+
+    jid_split(named->bare, &bare);
+    return bare;
+}
+
+struct str iq_host(const struct iq *iq)
+{
+    return iq->host;
+}
+
+/* --- accounts ---------------------------------------------------------------------------------------------------- */
+
+struct wait {
+    struct iq *iq;
+    void (*found)(struct iq *iq, enum err e, struct ext_account account);
+    void (*done)(struct iq *iq, enum err e);
+};
+
+static struct wait *wait_new(struct iq *iq)
+{
+    struct wait *w = mem_new(struct wait);
+
+    w->iq = iq;
+    iq->session = NULL; /* may be gone when the answer comes */
+    return w;
+}
+
+static void on_account(void *owner, struct account *a, enum err e)
+{
+    struct wait *w = owner;
+    struct ext_account found = { 0 };
+
+    if (a) {
+        found.exists = true;
+        found.is_connected = !list_is_empty(&a->sessions);
+        found.may_see = roster_may_see(a, &w->iq->stanza->from);
+    }
+    w->found(w->iq, e == ERR_NOT_FOUND ? ERR_OK : e, found);
+    mem_free(w);
+}
+
+void ext_account(struct iq *iq, void (*found)(struct iq *iq, enum err e, struct ext_account account))
+{
+    struct jid account = iq_account(iq);
+    struct wait *w = wait_new(iq);
+
+    w->found = found;
+    account_with(iq->sm, &account, on_account, w);
+}
+
+size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, struct jid **out_jids)
+{
+    const struct account *a = account_in_memory(sm, account);
+    size_t n = 0;
+
+    *out_jids = NULL;
+    if (!a)
+        return 0;
+    LIST_FOR_EACH(at, &a->sessions)
+        n++;
+    *out_jids = arena_alloc(arena, n * sizeof(struct jid));
+    n = 0;
+    LIST_FOR_EACH(at, &a->sessions) {
+        const struct session *s = CONTAINER_OF(at, struct session, account_at);
+
+        if (session_is_available(s))
+            jid_split(arena_str(arena, s->jid.full), &(*out_jids)[n++]);
+    }
+    return n;
+}
+
+static void on_registered(void *owner, enum err e)
+{
+    struct wait *w = owner;
+
+    w->done(w->iq, e);
+    mem_free(w);
+}
+
+void ext_register(struct iq *iq, struct str account, struct str password, bool is_new, void (*done)(struct iq *iq, enum err e))
+{
+    struct wait *w = wait_new(iq);
+
+    w->done = done;
+    auth_set_password(iq->sm->auth, account, password, is_new, on_registered, w);
+}
+
+static void on_deleted(void *owner, enum err e)
+{
+    if (e != ERR_OK)
+        log_error("account not deleted", kv_err(e));
+    origin_unref(owner); /* until here the request is not taken over: after a crash it is handled again */
+}
+
+void ext_unregister(struct iq *iq, struct str account)
+{
+    struct sm *sm = iq->sm;
+    struct origin *origin = origin_ref(iq->origin);
+    struct arena arena = { 0 };
+    struct jid bare;
+
+    jid_split(arena_str(&arena, account), &bare);
+    iq_reply(iq, NULL); /* first: deleting ends the session that would hear it */
+    account_delete(sm, &bare, on_deleted, origin);
+    arena_fini(&arena);
+}
+
+bool ext_may_register(const struct sm *sm, struct str host)
+{
+    const struct sm_host_conf *conf = sm_host(sm, host);
+
+    return conf && conf->may_register;
+}
+
+bool ext_may_change_password(const struct sm *sm, struct str host)
+{
+    const struct sm_host_conf *conf = sm_host(sm, host);
+
+    return conf && conf->may_change_password;
+}
+
+/* --- the cluster ------------------------------------------------------------------------------------------------- */
+
+size_t ext_components(struct sm *sm, struct arena *arena, struct str **out_names)
+{
+    const struct peer *p;
+    size_t n = 0;
+
+    *out_names = arena_alloc(arena, sm->peers.count * sizeof(struct str));
+    for (size_t at = 0; (p = table_next(&sm->peers, &at));)
+        if (peers_is_role(p, "component") && p->path_count)
+            (*out_names)[n++] = arena_str(arena, str_from(p->name));
+    return n;
+}
+
+const char *ext_software_os(const struct sm *sm)
+{
+    return sm->conf->software_os;
+}
+
+int64_t ext_uptime_seconds(const struct sm *sm)
+{
+    return (int64_t)((sm_now_ms(sm) - sm->service->started_ms) / 1000);
+}
+
+int64_t ext_time_us(void)
+{
+    return sm_time_us();
+}
+
+size_t ext_admins(const struct sm *sm, struct str host, struct arena *arena, struct str **out_jids)
+{
+    const struct sm_host_conf *conf = sm_host(sm, host);
+
+    *out_jids = NULL;
+    if (!conf)
+        return 0;
+    *out_jids = arena_alloc(arena, conf->admins.count * sizeof(struct str));
+    for (size_t i = 0; i < conf->admins.count; i++)
+        (*out_jids)[i] = arena_str(arena, str_from(conf->admins.items[i]));
+    return conf->admins.count;
+}
