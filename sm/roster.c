@@ -117,6 +117,16 @@ void roster_touch(struct roster *r, struct roster_item *item)
         item->version = r->version;
 }
 
+size_t roster_count(const struct roster *r, bool is_listed)
+{
+    const struct roster_item *item;
+    size_t n = 0;
+
+    for (size_t at = 0; (item = table_next(&r->items, &at));)
+        n += item->is_listed == is_listed;
+    return n;
+}
+
 size_t roster_bytes(const struct roster *r)
 {
     const struct roster_item *item;

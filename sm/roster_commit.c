@@ -153,7 +153,10 @@ static void on_contact(void *owner, struct account *contact, enum err e)
     for (size_t i = 0; i < ARRAY_LEN(c->route); i++)
         if (c->route[i])
             deliver(c->account->sm, c->route[i], c->origin);
-    commit(c);
+    if (c->account->is_loaded)
+        commit(c);
+    else
+        on_committed(c, ERR_AGAIN, 0); /* another's write failed meanwhile: what memory held of ours is gone with it */
 }
 
 void roster_commit(struct roster_change *take_change)

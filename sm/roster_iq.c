@@ -103,7 +103,7 @@ static enum stanza_error remove_item(struct session *s, struct stanza *iq, const
 static enum stanza_error has_room(const struct session *s, const struct roster *r)
 {
     /* what is stored must also fit into one result; escaping can make it longer, hence half */
-    if (r->items.count >= (size_t)s->sm->conf->max_roster_items || roster_bytes(r) > max_result(s) / 2)
+    if (roster_count(r, true) >= (size_t)s->sm->conf->max_roster_items || roster_bytes(r) > max_result(s) / 2)
         return STANZA_RESOURCE_CONSTRAINT;
     return STANZA_OK;
 }
@@ -114,13 +114,14 @@ static enum stanza_error put_item(struct session *s, struct stanza *iq, const st
     struct roster_item *item = roster_find(r, set->jid.full);
     struct roster_change *c;
 
-    if (!item) {
+    if (!item || !item->is_listed) {
         enum stanza_error e = has_room(s, r);
 
         if (e != STANZA_OK)
             return e;
-        item = roster_add(r, &set->jid);
     }
+    if (!item)
+        item = roster_add(r, &set->jid);
     /* Handled again after a crash it changes nothing, keeps its version and makes the very same push. */
     if (!item->is_listed || !roster_item_is_named(item, set->name, &set->groups)) {
         roster_item_set_name(item, set->name, &set->groups);

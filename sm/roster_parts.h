@@ -16,6 +16,8 @@ bool roster_item_is_named(const struct roster_item *item, struct str name, const
 /* A roster modification (§2.6.3): one more. item NULL: it was removed. */
 void roster_touch(struct roster *r, struct roster_item *item);
 
+size_t roster_count(const struct roster *r, bool is_listed);
+
 /* About as many bytes as all listed items take in a result. */
 size_t roster_bytes(const struct roster *r);
 

@@ -7,7 +7,8 @@
 #include "sm/session.h"
 #include "sm/subscribe.h"
 
-enum { MAX_REQUEST_BYTES = 4096 }; /* of a stored request: more is a stranger's way to fill our disk (§3.1.3, security warning) */
+/* Of stored requests: more is a stranger's way to fill our disk (§3.1.3, security warning). */
+enum { MAX_REQUESTS = 200, MAX_REQUEST_BYTES = 4096 };
 
 /* The stanza between the two bare JIDs, as it is routed and shown (§3, implementation note). */
 static struct stanza *between(const struct stanza *presence, struct str from, struct str to)
@@ -81,11 +82,6 @@ static bool apply(struct roster *r, struct roster_item *item, uint8_t state, boo
 
 /* --- from our client (A.2) --------------------------------------------------------------------------------------- */
 
-static enum stanza_error may_add(const struct account *a)
-{
-    return a->roster->items.count >= (size_t)a->sm->conf->max_roster_items ? STANZA_RESOURCE_CONSTRAINT : STANZA_OK;
-}
-
 static void commit_outbound(struct session *s, struct stanza *presence, struct roster_item *item, struct subscribe_outcome o,
                             struct origin *origin)
 {
@@ -132,8 +128,8 @@ void roster_outbound(struct session *s, struct stanza *presence, struct origin *
         return;
     }
     e = roster_may_change(s->account);
-    if (e == STANZA_OK && !item)
-        e = may_add(s->account);
+    if (e == STANZA_OK && !item && roster_count(r, true) >= (size_t)s->sm->conf->max_roster_items)
+        e = STANZA_RESOURCE_CONSTRAINT;
     if (e != STANZA_OK) {
         deliver_error(s->sm, presence, e, STR_NONE, origin);
         return;
@@ -187,8 +183,8 @@ void roster_inbound(struct account *a, struct stanza *presence, struct origin *o
         return;
     }
     e = roster_may_change(a);
-    if (e == STANZA_OK && !item)
-        e = may_add(a);
+    if (e == STANZA_OK && !item && roster_count(a->roster, false) >= MAX_REQUESTS)
+        e = STANZA_RESOURCE_CONSTRAINT;
     if (e != STANZA_OK) {
         deliver_error(a->sm, presence, e, STR_NONE, origin);
         return;

@@ -78,39 +78,39 @@ static void reply_account_info(struct iq *iq)
     iq_reply(iq, query);
 }
 
-static void reply_account_items(struct iq *iq, bool may_see)
+static void reply_account_items(struct iq *iq)
 {
     struct xml *query = xml_new(iq_arena(iq), NS_DISCO_ITEMS, "query");
     struct jid *resources;
-    size_t count = may_see ? ext_resources(iq->sm, iq_account(iq).bare, iq_arena(iq), &resources) : 0;
+    size_t count = ext_resources(iq->sm, iq_account(iq).bare, iq_arena(iq), &resources);
 
     for (size_t i = 0; i < count; i++)
         add_item(iq, query, resources[i].full);
     iq_reply(iq, query);
 }
 
-static void on_info(struct iq *iq, enum err e, struct ext_account account)
+/* §8 would have an empty list of items for strangers, but RFC 6121 §8.5.1 demands <service-unavailable/> for an account that does not exist: only
+ * the same answer for both hides which is which. */
+static void on_found(struct iq *iq, enum err e, const struct ext_account *account, void (*reply)(struct iq *iq))
 {
     if (e != ERR_OK)
         iq_error(iq, ext_stanza_error(e), NULL);
-    else if (!account.may_see)
+    else if (!account->may_see)
         iq_error(iq, STANZA_SERVICE_UNAVAILABLE, NULL);
     else if (has_node(iq))
         iq_error(iq, STANZA_ITEM_NOT_FOUND, NULL);
     else
-        reply_account_info(iq);
+        reply(iq);
+}
+
+static void on_info(struct iq *iq, enum err e, struct ext_account account)
+{
+    on_found(iq, e, &account, reply_account_info);
 }
 
 static void on_items(struct iq *iq, enum err e, struct ext_account account)
 {
-    if (e != ERR_OK)
-        iq_error(iq, ext_stanza_error(e), NULL);
-    else if (!account.may_see && has_node(iq))
-        iq_error(iq, STANZA_SERVICE_UNAVAILABLE, NULL);
-    else if (has_node(iq))
-        iq_error(iq, STANZA_ITEM_NOT_FOUND, NULL);
-    else
-        reply_account_items(iq, account.may_see);
+    on_found(iq, e, &account, reply_account_items);
 }
 
 static enum stanza_error on_account_info(struct iq *iq)

@@ -1,6 +1,7 @@
 /* XEP-0202 Entity Time: the server's clock and its offset from UTC (formats of XEP-0082). */
 #include <time.h>
 
+#include "proto/datetime.h"
 #include "sm/ext/list.h"
 
 static struct str offset_text(struct arena *arena, const struct tm *local)
@@ -18,15 +19,11 @@ static enum stanza_error on_time(struct iq *iq)
     struct arena *arena = iq_arena(iq);
     struct xml *el = xml_new(arena, NS_TIME, "time");
     time_t now = (time_t)(ext_time_us() / 1000000);
-    struct tm local, utc;
-    char text[32];
-    size_t n;
+    struct tm local;
 
     localtime_r(&now, &local);
-    gmtime_r(&now, &utc);
-    n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
     xml_add_text(xml_add(el, arena, NULL, "tzo"), arena, offset_text(arena, &local));
-    xml_add_text(xml_add(el, arena, NULL, "utc"), arena, str_of(text, n));
+    xml_add_text(xml_add(el, arena, NULL, "utc"), arena, datetime_text((int64_t)now * 1000000, arena));
     iq_reply(iq, el);
     return STANZA_OK;
 }
