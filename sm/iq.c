@@ -6,8 +6,6 @@
 #include "common/mem.h"
 #include "proto/ns.h"
 #include "sm/deliver.h"
-#include "sm/roster.h"
-#include "sm/session.h"
 
 static void iq_free(struct iq *iq)
 {
@@ -59,27 +57,15 @@ struct arena *iq_arena(struct iq *iq)
 
 /* --- the core's own ---------------------------------------------------------------------------------------------- */
 
-static enum stanza_error on_roster(struct iq *iq)
+/* A session's own roster is deliver_session.c's to hand to roster_iq: who comes here asks for another's (RFC 6121 §2.3.3). */
+static enum stanza_error on_roster_of_another(struct iq *iq)
 {
-    if (!iq->session || !iq->is_own || !iq->session->account)
-        return STANZA_FORBIDDEN; /* RFC 6121 §2.3.3 */
-    roster_iq(iq->session, iq->stanza, iq->origin);
-    iq_free(iq);
-    return STANZA_OK;
-}
-
-/* RFC 3921 §3: old clients ask for a session; RFC 6121 appendix E: a no-op. */
-static enum stanza_error on_session(struct iq *iq)
-{
-    if (!iq->session)
-        return STANZA_SERVICE_UNAVAILABLE;
-    iq_reply(iq, NULL);
-    return STANZA_OK;
+    (void)iq;
+    return STANZA_FORBIDDEN;
 }
 
 static const struct ext_iq core[] = {
-    { IQ_GET | IQ_SET, NS_ROSTER, "query", TO_ACCOUNT, on_roster },
-    { IQ_SET, NS_SESSION, "session", TO_SERVER | TO_ACCOUNT, on_session },
+    { IQ_GET | IQ_SET, NS_ROSTER, "query", TO_ACCOUNT, on_roster_of_another },
     { 0 },
 };
 

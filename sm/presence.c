@@ -1,12 +1,11 @@
 /* Presence of our resources: initial, updates, the end; and what arrives for an account. RFC 6121 §4.2 to §4.5.
- * Leaves writing to presence_send.c, directed presence to presence_directed.c, probes to presence_probe.c. */
+ * Leaves offline messages, which wait for it, to deliver_session.c, writing to presence_send.c, directed presence to presence_directed.c, probes to presence_probe.c. */
 #include "sm/presence.h"
 
 #include "common/bytes.h"
 #include "proto/ns.h"
 #include "sm/deliver.h"
 #include "sm/ext.h"
-#include "sm/offline.h"
 #include "sm/presence_parts.h"
 
 static enum err read_priority(struct str text, int8_t *out_priority)
@@ -66,7 +65,6 @@ static void make_available(struct session *s, const struct stanza *presence, int
 static void available(struct session *s, struct stanza *presence, struct origin *origin)
 {
     bool is_initial = !session_is_available(s);
-    bool took_messages = !is_initial && s->priority >= 0;
     int8_t priority;
 
     if (presence_priority(presence->el, &priority) != ERR_OK) {
@@ -78,8 +76,6 @@ static void available(struct session *s, struct stanza *presence, struct origin 
     broadcast(s, bytes_str(s->presence), origin);
     if (is_initial)
         presence_introduce(s, origin);
-    if (priority >= 0 && !took_messages)
-        offline_deliver(s, origin);
 }
 
 static void tell_extensions(struct session *s, struct str status)
