@@ -131,7 +131,7 @@ struct channel_owner {
     /* May be NULL. d is now written: the moment to delete its row of the store (pin it until that is committed). */
     void (*on_written)(struct channel_owner *o, struct channel_down *d);
     /* Whether this id can never be handed to channel_owner_push again, by this owner or a later one. True when no row of the store that is
-     * still to be sent to this session holds it, and its sender's session either exists no more (not in the store either), or
+     * still to be sent to this session (or may, while they are not loaded) holds it, and its sender's session either exists no more (not in the store either), or
      * channel_owner_has_final says so for it and id->count. Asked by channel_owner_finish, for at most one entry a call that is not settled.
      * NULL (only where no id is ever known): never settled. */
     bool (*is_settled)(struct channel_owner *o, const struct frame_id *id);
@@ -141,9 +141,15 @@ struct channel_owner {
  * are set by the caller afterwards. */
 void channel_owner_init(struct channel_owner *o, uint64_t epoch, bool is_new, void (*on_taken)(struct channel_owner *));
 /* The session is over: every hold that its down frames have on others' up frames is released (what was not written and matters, the caller
- * has dealt with), and its own up frames are orphaned (their derived frames become final). Only when the session's row is gone
- * from the store for good: a later owner that still found it would be sent its frames again. */
+ * has dealt with), and its own up frames are orphaned (their derived frames become final). Only when channel_owner_is_idle and the session's
+ * row is gone from the store for good: what is still under way would be pushed after its copies were forgotten, and a later owner that
+ * still found the row would be sent its frames again. (When the process ends none of this matters.) */
 void channel_owner_fini(struct channel_owner *o);
+/* All that was taken is taken over: nothing that an up frame led to is under way. */
+static inline bool channel_owner_is_idle(const struct channel_owner *o)
+{
+    return o->up_taken == o->up_last;
+}
 
 /* A frame came up. TAKE: *out_up has one hold, the caller's, to be given back with channel_up_release when it was handled. */
 enum channel_verdict channel_owner_up(struct channel_owner *o, uint64_t e, uint64_t n, struct channel_up **out_up);
