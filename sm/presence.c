@@ -97,31 +97,35 @@ static void end_directed(struct session *s, struct str presence, bool was_broadc
     presence_forget_all(s);
 }
 
-static void become_unavailable(struct session *s, struct str presence, struct str status, struct origin *origin)
+static void drop_presence(struct session *s)
 {
-    bool was_available = s->presence != NULL;
-
-    if (was_available)
-        broadcast(s, presence, origin);
-    end_directed(s, presence, was_available, origin);
     bytes_unref(s->presence);
     s->presence = NULL;
     s->priority = 0;
+}
+
+static void tell_all(struct session *s, struct str presence, bool was_available, struct origin *origin)
+{
     if (was_available)
-        tell_extensions(s, status);
+        broadcast(s, presence, origin);
+    end_directed(s, presence, was_available, origin);
 }
 
 static void unavailable(struct session *s, const struct stanza *presence, struct origin *origin)
 {
     const struct xml *status = xml_child(presence->el, NS_CLIENT, "status");
+    bool was_available = s->presence != NULL;
     struct arena arena = { 0 };
     struct buf out = { 0 };
 
-    if (s->presence || s->directed_count) {
-        xml_write(&out, presence->el, STR_NONE);
-        become_unavailable(s, buf_str(&out), status ? xml_text(status, &arena) : STR_NONE, origin);
-        session_save(s, origin);
-    }
+    if (!was_available && !s->directed_count)
+        return;
+    xml_write(&out, presence->el, STR_NONE);
+    tell_all(s, buf_str(&out), was_available, origin); /* while it still is available: it hears itself (§4.5.2) */
+    drop_presence(s);
+    if (was_available)
+        tell_extensions(s, status ? xml_text(status, &arena) : STR_NONE);
+    session_save(s, origin);
     buf_fini(&out);
     arena_fini(&arena);
 }
@@ -145,10 +149,14 @@ void presence_write_unavailable(struct buf *out, const struct jid *from)
 
 void presence_session_ended(struct session *s, struct origin *origin)
 {
+    bool was_available = s->presence != NULL;
     struct buf out = { 0 };
 
+    drop_presence(s); /* first: nobody is there to hear it */
     presence_write_unavailable(&out, &s->jid);
-    become_unavailable(s, buf_str(&out), STR_NONE, origin);
+    tell_all(s, buf_str(&out), was_available, origin);
+    if (was_available)
+        tell_extensions(s, STR_NONE);
     buf_fini(&out);
 }
 
