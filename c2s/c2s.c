@@ -141,13 +141,11 @@ static void set_prefix(struct c2s *c2s)
     buf_fini(&b);
 }
 
-enum err c2s_start(struct service *s, void **out_app, struct buf *why)
+static enum err open_all(struct c2s *c2s, struct buf *why)
 {
-    struct c2s *c2s = mem_new(struct c2s);
+    struct service *s = c2s->service;
     enum err e;
 
-    init(c2s, s);
-    *out_app = c2s; /* on failure too: stop frees the half-built */
     if ((e = c2s_conf_creds(c2s->conf, false, &c2s->starttls_creds, why)) != ERR_OK)
         return e;
     if ((e = c2s_conf_creds(c2s->conf, true, &c2s->direct_creds, why)) != ERR_OK)
@@ -156,6 +154,20 @@ enum err c2s_start(struct service *s, void **out_app, struct buf *why)
         return e;
     set_prefix(c2s);
     return doors_open(c2s, why);
+}
+
+enum err c2s_start(struct service *s, void **out_app, struct buf *why)
+{
+    struct c2s *c2s = mem_new(struct c2s);
+    enum err e;
+
+    *out_app = c2s;
+    init(c2s, s);
+    if ((e = open_all(c2s, why)) != ERR_OK) {
+        c2s_stop(s); /* takes the half-built, too */
+        *out_app = NULL;
+    }
+    return e;
 }
 
 static enum err reload_creds(struct c2s *c2s, const struct c2s_conf *conf, struct buf *why)
@@ -222,7 +234,7 @@ void c2s_stop(struct service *s)
 {
     struct c2s *c2s = s->app;
 
-    c2s->is_draining = true;
+    c2s->is_draining = true; /* from here on c2s_update lets nobody in */
     doors_close(c2s);
     free_clients(c2s);
     if (c2s->links)

@@ -5,8 +5,6 @@
 #include "c2s/metrics.h"
 #include "common/log.h"
 
-enum { ANSWER_BYTES = 256 * 1024 }; /* one frame's, roughly; a large cluster gets several */
-
 struct answer {
     struct path *path;
     uint64_t epoch;
@@ -95,7 +93,7 @@ void gate_sync(struct c2s *c2s, struct path *path, const struct control_sync *sy
     answer_begin(&a);
     for (size_t i = 0; i < sync->count; i++) {
         answer_entry(&a, &sync->entries[i]);
-        if (a.out.n >= ANSWER_BYTES) {
+        if (a.out.n >= CONTROL_SPLIT_BYTES) {
             answer_send(&a);
             answer_begin(&a);
         }

@@ -4,12 +4,19 @@
 #include "c2s/commands.h"
 #include "c2s/conf.h"
 
+/* What names log lines and control sockets. */
+static const char *instance_name(const void *conf)
+{
+    return ((const struct c2s_conf *)conf)->link.name;
+}
+
 int main(int argc, char **argv)
 {
     static const struct service_spec spec = {
         .name = "c2s",
         .summary = "accepts XMPP clients and carries their stanzas to the session managers",
         .conf = &c2s_conf_spec,
+        .instance_name = instance_name,
         .check = c2s_conf_check,
         .start = c2s_start,
         .reload = c2s_reload,

@@ -7,8 +7,6 @@
 #include "common/log.h"
 #include "proto/ns.h"
 
-static const struct xml_limits control_limits = { 16, 64, 1 << 20 };
-
 static void refuse(const struct frame *f, const char *what)
 {
     metric_inc(&c2s_metric_violations);
@@ -100,7 +98,7 @@ static void on_control(struct c2s *c2s, struct link *l, const struct frame *f)
         return;
     }
     arena_reset(&c2s->link_arena);
-    if (xml_parse(c2s->parser, XML_ALONE, &control_limits, f->payload, &c2s->link_arena, &x) != XML_OK || !str_is(x->ns, NS_LINK)) {
+    if (xml_parse(c2s->parser, XML_ALONE, &control_xml_limits, f->payload, &c2s->link_arena, &x) != XML_OK || !str_is(x->ns, NS_LINK)) {
         refuse(f, "not an element of the link");
         return;
     }
