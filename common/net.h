@@ -58,7 +58,8 @@ struct listener_options {
 NODISCARD enum err listener_open(struct net *n, const struct listener_options *options,
                                  void (*on_accept)(void *owner, struct conn *c), void *owner,
                                  struct listener **out_listener, struct buf *why);
-void listener_close(struct listener *l);
+void listener_close(struct listener *l); /* NULL is fine */
+void listener_set_owner(struct listener *l, void *owner);
 
 /* While paused new connections wait in the kernel's queue. */
 void listener_pause(struct listener *l, bool is_paused);

@@ -71,6 +71,11 @@ void net_accept_waiting(struct net *n)
     }
 }
 
+void listener_set_owner(struct listener *l, void *owner)
+{
+    l->owner = owner;
+}
+
 void listener_pause(struct listener *l, bool is_paused)
 {
     l->is_paused = is_paused;
