@@ -85,6 +85,24 @@ static void check_prefix(struct xml_parser *p, const xmlChar *prefix)
         p->may_copy = false;
 }
 
+/* libxml2 leaves an ampersand in a value, however it was written, as "&#38;", and nothing else. Shortens in place. */
+static struct str with_ampersands(struct str value)
+{
+    char *to = memchr(value.p, '&', value.n);
+    const char *from = to, *end = value.p + value.n;
+
+    if (!to)
+        return value;
+    while (from < end) {
+        char c = *from;
+
+        *to++ = c;
+        from += c == '&' ? sizeof "&#38;" - 1 : 1;
+    }
+    *to = '\0';
+    return str_of(value.p, (size_t)(to - value.p));
+}
+
 /* Five pointers an attribute: name, prefix, URI, value, end of value. */
 static struct xml_attr *copy_attrs(struct xml_parser *p, const xmlChar **from, int count)
 {
@@ -99,7 +117,7 @@ static struct xml_attr *copy_attrs(struct xml_parser *p, const xmlChar **from, i
     for (int i = 0; i < count; i++, from += 5) {
         attrs[i].name = put(&at, of_xml(from[0]));
         attrs[i].ns = namespace_of(p, from[2]);
-        attrs[i].value = put(&at, str_of(from[3], (size_t)(from[4] - from[3])));
+        attrs[i].value = with_ampersands(put(&at, str_of(from[3], (size_t)(from[4] - from[3]))));
         attrs[i].next = i + 1 < count ? &attrs[i + 1] : NULL;
         check_prefix(p, from[1]);
     }
