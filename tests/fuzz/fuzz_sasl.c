@@ -1,0 +1,44 @@
+/* SASL first messages, and SCRAM's last, as strangers send them. The first byte chooses the decoder. What was accepted must keep the
+ * decoders' promises: names that are UTF-8, not empty, without NUL. */
+#include "sm/auth/first_message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_name(struct str name, bool may_be_absent)
+{
+    if (may_be_absent && !str_is_set(name))
+        return;
+    ASSERT(name.n > 0 && str_is_utf8(name) && str_find(name, '\0') == name.n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str message = str_of(data + 1, size - 1);
+    struct arena arena = { 0 };
+    struct first_message m;
+
+    if (size == 0)
+        return 0;
+    switch (data[0]) {
+    case 's':
+        if (first_message_read_scram(message, &arena, &m) != ERR_OK)
+            break;
+        check_name(m.user, false);
+        check_name(m.authzid, true);
+        check_name(m.binding_name, m.binding_flag != 'p');
+        break;
+    case 'p':
+        if (first_message_read_plain(message, &arena, &m) != ERR_OK)
+            break;
+        check_name(m.user, false);
+        check_name(m.authzid, true);
+        check_name(m.password, false);
+        break;
+    case 'f':
+        (void)first_message_is_scram_final(message);
+        break;
+    }
+    ASSERT(arena.total <= 3 * (FIRST_MESSAGE_MAX_BYTES + 64));
+    arena_fini(&arena);
+    return 0;
+}

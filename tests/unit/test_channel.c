@@ -1,0 +1,652 @@
+/* proto/channel.h rule by rule; every order of them together is test_channel_orders.c. */
+#include "common/mem.h"
+#include "proto/channel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static int taken_calls;
+static bool settled;
+
+static void on_taken(struct channel_owner *o)
+{
+    (void)o;
+    taken_calls++;
+}
+
+static bool is_settled(struct channel_owner *o, const struct frame_id *id)
+{
+    (void)o;
+    (void)id;
+    return settled;
+}
+
+static struct frame_id id_of(uint8_t session, uint64_t count)
+{
+    struct frame_id id = { .count = count, .part = 1 };
+
+    memset(id.session, session, sizeof id.session);
+    return id;
+}
+
+static struct bytes *text(const char *s)
+{
+    return bytes_new(str_from(s));
+}
+
+static void owner_open(struct channel_owner *o, uint64_t epoch)
+{
+    channel_owner_init(o, epoch, true, on_taken);
+    o->is_settled = is_settled;
+    taken_calls = 0;
+    settled = false;
+}
+
+static struct channel_up *take(struct channel_owner *o, uint64_t n)
+{
+    struct channel_up *up = NULL;
+
+    assert_int_equal(channel_owner_up(o, o->epoch, n, &up), CHANNEL_TAKE);
+    return up;
+}
+
+static struct channel_down *send_down(struct channel_owner *o, const struct frame_id *id, struct channel_up *origin)
+{
+    struct bytes *b = text("<message/>");
+    struct channel_down *d = channel_owner_push(o, id, b, origin);
+
+    bytes_unref(b);
+    return d;
+}
+
+/* --- the gate ---------------------------------------------------------------------------------------------------- */
+
+static void gate_takes_only_the_next_frame_of_the_epoch_it_follows(void **state)
+{
+    static const struct {
+        uint64_t e, n;
+        enum channel_verdict verdict;
+    } rows[] = {
+        { 5, 0, CHANNEL_DROP }, { 5, 2, CHANNEL_DROP }, { 4, 1, CHANNEL_DROP }, { 6, 1, CHANNEL_DROP },
+        { 5, 1, CHANNEL_TAKE }, { 5, 1, CHANNEL_DROP }, { 5, 3, CHANNEL_DROP }, { 5, 2, CHANNEL_TAKE },
+        { 5, UINT64_MAX, CHANNEL_DROP },
+    };
+    struct channel_gate g;
+
+    (void)state;
+    channel_gate_init(&g, 5);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(channel_gate_down(&g, rows[i].e, rows[i].n, NULL), rows[i].verdict);
+    assert_int_equal(g.down_last, 2);
+    assert_int_equal(g.copy_count, 0);
+    channel_gate_fini(&g);
+}
+
+static void gate_keeps_frames_until_they_are_taken_over(void **state)
+{
+    static const struct {
+        uint64_t e, h;
+        bool is_news;
+        uint32_t kept_bytes;
+    } rows[] = {
+        { 4, 2, false, 9 }, { 5, 0, false, 9 }, { 5, 4, false, 9 }, { 5, 1, true, 6 },
+        { 5, 1, false, 6 }, { 5, 3, true, 0 },  { 5, 2, false, 0 },
+    };
+    struct channel_gate g;
+    struct bytes *b = text("abc");
+
+    (void)state;
+    channel_gate_init(&g, 5);
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_int_equal(channel_gate_push(&g, b), n);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(channel_gate_confirm(&g, rows[i].e, rows[i].h, 0), rows[i].is_news);
+        assert_int_equal(g.kept_bytes, rows[i].kept_bytes);
+    }
+    assert_true(list_is_empty(&g.kept));
+    assert_int_equal(b->refs, 1);
+    bytes_unref(b);
+    channel_gate_fini(&g);
+}
+
+static void gate_window_counts_frames_and_bytes_and_always_admits_one(void **state)
+{
+    static const struct {
+        struct channel_window w;
+        int frames;
+        bool is_open;
+    } rows[] = {
+        { { 2, 100 }, 0, true }, { { 2, 100 }, 1, true }, { { 2, 100 }, 2, false },
+        { { 9, 3 }, 1, false },  { { 9, 4 }, 1, true },   { { 0, 0 }, 0, true },
+    };
+    struct bytes *b = text("abc");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct channel_gate g;
+
+        channel_gate_init(&g, 1);
+        for (int k = 0; k < rows[i].frames; k++)
+            channel_gate_push(&g, b);
+        assert_int_equal(channel_gate_is_open(&g, &rows[i].w), rows[i].is_open);
+        channel_gate_fini(&g);
+    }
+    bytes_unref(b);
+}
+
+static void gate_remembers_ids_until_they_are_final(void **state)
+{
+    struct channel_gate g;
+
+    (void)state;
+    channel_gate_init(&g, 1);
+    for (uint64_t n = 1; n <= 100; n++) {
+        struct frame_id id = id_of(1, n);
+
+        assert_int_equal(channel_gate_down(&g, 1, n, n % 2 ? &id : NULL), CHANNEL_TAKE);
+    }
+    assert_int_equal(g.copy_count, 50);
+    channel_gate_confirm(&g, 1, 0, 60); /* nothing is written: it cannot be final */
+    assert_int_equal(g.copy_count, 50);
+    channel_gate_written(&g, 80);
+    channel_gate_written(&g, 70);
+    assert_int_equal(g.down_written, 80);
+    channel_gate_confirm(&g, 2, 0, 60); /* of another epoch */
+    assert_int_equal(g.copy_count, 50);
+    channel_gate_confirm(&g, 1, 0, 60);
+    assert_int_equal(g.copy_count, 20);
+    assert_int_equal(channel_gate_copies(&g)[0].n, 61);
+    assert_int_equal(channel_gate_copies(&g)[0].id.count, 61);
+    channel_gate_fini(&g);
+}
+
+static void gate_follows_no_owner_beyond_the_limit_of_copies(void **state)
+{
+    struct channel_gate g;
+    struct frame_id id = id_of(1, 1);
+
+    (void)state;
+    channel_gate_init(&g, 1);
+    for (uint64_t n = 1; n <= CHANNEL_MAX_UNFINAL; n++)
+        assert_int_equal(channel_gate_down(&g, 1, n, &id), CHANNEL_TAKE);
+    assert_int_equal(channel_gate_down(&g, 1, CHANNEL_MAX_UNFINAL + 1, &id), CHANNEL_DROP);
+    assert_int_equal(channel_gate_down(&g, 1, CHANNEL_MAX_UNFINAL + 1, NULL), CHANNEL_TAKE);
+    channel_gate_written(&g, 1);
+    channel_gate_confirm(&g, 1, 0, 1);
+    assert_int_equal(channel_gate_down(&g, 1, CHANNEL_MAX_UNFINAL + 2, &id), CHANNEL_TAKE);
+    channel_gate_fini(&g);
+}
+
+static void gate_follows_only_a_higher_epoch_or_the_same_again(void **state)
+{
+    static const struct {
+        uint64_t e;
+        bool is_followed;
+    } rows[] = { { 4, false }, { 5, true }, { 7, true }, { 6, false }, { 7, true } };
+    struct channel_gate g;
+
+    (void)state;
+    channel_gate_init(&g, 5);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(channel_gate_sync(&g, rows[i].e), rows[i].is_followed);
+    assert_int_equal(g.epoch, 7);
+    channel_gate_fini(&g);
+}
+
+/* --- the owner: up ----------------------------------------------------------------------------------------------- */
+
+static void owner_takes_only_the_next_frame_of_its_epoch_when_synced(void **state)
+{
+    struct channel_owner o;
+    struct channel_up *up = NULL;
+    struct channel_synced answer = { 0 };
+
+    (void)state;
+    channel_owner_init(&o, 5, false, on_taken);
+    assert_int_equal(channel_owner_up(&o, 5, 1, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_synced(&o, 0, &answer), ERR_OK);
+    assert_int_equal(channel_owner_up(&o, 4, 1, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_up(&o, 6, 1, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_up(&o, 5, 2, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_up(&o, 5, 0, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_up(&o, 5, 1, &up), CHANNEL_TAKE);
+    channel_up_release(up);
+    assert_int_equal(channel_owner_up(&o, 5, 1, &up), CHANNEL_DROP);
+    channel_owner_fini(&o);
+}
+
+static void taken_over_is_cumulative_whatever_the_order_of_releases(void **state)
+{
+    static const struct {
+        int order[4];
+        uint64_t taken[4];
+        int calls;
+    } rows[] = {
+        { { 1, 2, 3, 4 }, { 1, 2, 3, 4 }, 4 }, { { 4, 3, 2, 1 }, { 0, 0, 0, 4 }, 1 },
+        { { 2, 1, 4, 3 }, { 0, 2, 2, 4 }, 2 }, { { 1, 3, 2, 4 }, { 1, 1, 3, 4 }, 3 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct channel_owner o;
+        struct channel_up *ups[5];
+
+        owner_open(&o, 1);
+        for (uint64_t n = 1; n <= 4; n++)
+            ups[n] = take(&o, n);
+        for (int k = 0; k < 4; k++) {
+            channel_up_release(ups[rows[i].order[k]]);
+            assert_int_equal(o.up_taken, rows[i].taken[k]);
+        }
+        assert_int_equal(taken_calls, rows[i].calls);
+        channel_owner_fini(&o);
+    }
+}
+
+static void up_frame_waits_for_every_hold(void **state)
+{
+    struct channel_owner o;
+    struct channel_up *up;
+
+    (void)state;
+    owner_open(&o, 1);
+    up = take(&o, 1);
+    assert_ptr_equal(channel_up_hold(up), up);
+    channel_up_release(up);
+    assert_int_equal(o.up_taken, 0);
+    assert_false(channel_owner_is_idle(&o));
+    channel_up_release(up);
+    assert_int_equal(o.up_taken, 1);
+    assert_true(channel_owner_is_idle(&o));
+    assert_null(channel_up_hold(NULL));
+    channel_up_release(NULL);
+    channel_owner_fini(&o);
+}
+
+static void f_from_the_gate_counts_only_for_what_was_taken_over(void **state)
+{
+    struct channel_owner o;
+    struct channel_up *first, *second;
+
+    (void)state;
+    owner_open(&o, 1);
+    first = take(&o, 1);
+    second = take(&o, 2);
+    channel_up_release(first);
+    channel_owner_confirm(&o, 1, 0, 2);
+    assert_false(channel_owner_has_final(&o, 1));
+    channel_owner_confirm(&o, 2, 0, 1);
+    assert_false(channel_owner_has_final(&o, 1));
+    channel_owner_confirm(&o, 1, 0, 1);
+    assert_true(channel_owner_has_final(&o, 1));
+    assert_false(channel_owner_has_final(&o, 2));
+    channel_owner_stored(&o, 2); /* not taken over: the store's counter cannot cover it */
+    assert_false(channel_owner_has_final(&o, 2));
+    channel_up_release(second);
+    channel_owner_stored(&o, 2);
+    assert_true(channel_owner_has_final(&o, 2));
+    assert_true(list_is_empty(&o.ups));
+    channel_owner_fini(&o);
+}
+
+/* --- the owner: down --------------------------------------------------------------------------------------------- */
+
+static void down_frame_is_final_when_written_unpinned_and_its_origin_forgotten(void **state)
+{
+    /* in every order of the four things that have to happen */
+    enum { WRITTEN, UNPINNED, FORGOTTEN, THINGS };
+
+    (void)state;
+    for (int order = 0; order < 6; order++) {
+        static const int orders[6][THINGS] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+        struct channel_owner sender, o;
+        struct frame_id id = id_of(1, 1);
+        struct channel_up *up;
+        struct channel_down *d;
+
+        owner_open(&sender, 1);
+        owner_open(&o, 1);
+        up = take(&sender, 1);
+        d = send_down(&o, &id, up);
+        channel_up_release(up);
+        channel_down_pin(d);
+        channel_down_stored(d); /* so that its origin may be forgotten first */
+        assert_int_equal(sender.up_taken, 1);
+        for (int k = 0; k < THINGS; k++) {
+            assert_false(channel_owner_finish(&o));
+            if (orders[order][k] == WRITTEN)
+                assert_true(channel_owner_confirm(&o, 1, 1, 0));
+            else if (orders[order][k] == UNPINNED)
+                channel_down_unpin(&o, d);
+            else
+                channel_owner_confirm(&sender, 1, 0, 1);
+        }
+        assert_true(channel_owner_finish(&o));
+        assert_int_equal(o.down_final, 1);
+        assert_true(list_is_empty(&o.downs));
+        channel_owner_fini(&o);
+        channel_owner_fini(&sender);
+    }
+}
+
+static void origin_is_taken_over_when_its_last_down_frame_is_written_or_stored(void **state)
+{
+    struct channel_owner sender, a, b;
+    struct frame_id id = id_of(1, 1);
+    struct channel_up *up;
+    struct channel_down *to_b;
+
+    (void)state;
+    owner_open(&sender, 1);
+    owner_open(&a, 1);
+    owner_open(&b, 1);
+    up = take(&sender, 1);
+    send_down(&a, &id, up);
+    to_b = send_down(&b, &id, up);
+    channel_up_release(up);
+    assert_int_equal(sender.up_taken, 0);
+    channel_owner_confirm(&a, 1, 1, 0);
+    assert_int_equal(sender.up_taken, 0);
+    channel_down_stored(to_b);
+    assert_int_equal(sender.up_taken, 1);
+    channel_owner_confirm(&b, 1, 1, 0);
+    channel_owner_fini(&sender);
+    channel_owner_fini(&a);
+    channel_owner_fini(&b);
+}
+
+static void sessions_end_in_any_order(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        struct channel_owner sender, o;
+        struct frame_id id = id_of(1, 1);
+        struct channel_up *up;
+
+        owner_open(&sender, 1);
+        owner_open(&o, 1);
+        up = take(&sender, 1);
+        send_down(&o, &id, up);
+        send_down(&sender, &id, up); /* to itself as well */
+        channel_up_release(up);
+        if (order == 0) {
+            channel_owner_fini(&sender);
+            assert_true(channel_owner_confirm(&o, 1, 1, 0));
+            assert_true(channel_owner_finish(&o)); /* its origin is an orphan: nobody repeats it */
+            channel_owner_fini(&o);
+        } else {
+            channel_owner_fini(&o);
+            channel_owner_fini(&sender);
+        }
+    }
+}
+
+static void hold_outlives_the_session_of_its_frame(void **state)
+{
+    struct channel_owner sender;
+    struct channel_up *up;
+
+    (void)state;
+    owner_open(&sender, 1);
+    up = channel_up_hold(take(&sender, 1));
+    channel_owner_fini(&sender);
+    channel_up_release(up);
+    channel_up_release(up);
+    assert_int_equal(taken_calls, 0);
+}
+
+static void owner_window_counts_what_is_not_written_and_what_is_not_final(void **state)
+{
+    struct channel_owner sender, o;
+    const struct channel_window narrow = { 2, 1000 }, few_bytes = { 100, 10 }, wide = { 100000, 100000000 };
+    struct channel_up *up;
+
+    (void)state;
+    owner_open(&sender, 1);
+    owner_open(&o, 1);
+    up = take(&sender, 1);
+    assert_true(channel_owner_is_open(&o, &few_bytes));
+    for (uint64_t n = 1; n <= CHANNEL_MAX_UNFINAL; n++) {
+        struct frame_id id = id_of(1, n);
+
+        assert_int_equal(channel_owner_is_open(&o, &narrow), n <= 2);
+        assert_int_equal(channel_owner_is_open(&o, &few_bytes), n == 1);
+        assert_true(channel_owner_is_open(&o, &wide));
+        send_down(&o, &id, up);
+    }
+    assert_false(channel_owner_is_open(&o, &wide));
+    assert_true(channel_owner_confirm(&o, 1, CHANNEL_MAX_UNFINAL, 0));
+    assert_int_equal(o.flight_frames, 0);
+    assert_int_equal(o.flight_bytes, 0);
+    assert_false(channel_owner_is_open(&o, &wide)); /* all written, nothing final */
+    channel_up_release(up);
+    channel_owner_confirm(&sender, 1, 0, 1);
+    assert_true(channel_owner_finish(&o));
+    assert_true(channel_owner_is_open(&o, &narrow));
+    channel_owner_fini(&o);
+    channel_owner_fini(&sender);
+}
+
+static void h_of_another_epoch_or_beyond_what_was_made_is_ignored(void **state)
+{
+    struct channel_owner o;
+
+    (void)state;
+    owner_open(&o, 3);
+    send_down(&o, NULL, NULL);
+    assert_false(channel_owner_confirm(&o, 2, 1, 0));
+    assert_false(channel_owner_confirm(&o, 4, 1, 0));
+    assert_false(channel_owner_confirm(&o, 3, 2, 0));
+    assert_true(channel_owner_confirm(&o, 3, 1, 0));
+    assert_false(channel_owner_confirm(&o, 3, 1, 0));
+    channel_owner_fini(&o);
+}
+
+/* --- a new owner ------------------------------------------------------------------------------------------------- */
+
+static struct channel_copy copies[] = {
+    { 3, { .count = 3, .part = 1, .session = { 1 } } },
+    { 5, { .count = 5, .part = 1, .session = { 1 } } },
+    { 7, { .count = 7, .part = 1, .session = { 1 } } },
+};
+
+/* Gate: frames to 8 taken, to 5 written; 3, 5 and 7 have ids, 6 and 8 have none. */
+static void open_synced(struct channel_owner *o)
+{
+    struct channel_synced answer = {
+        .up_taken = 4, .down_last = 8, .down_written = 5, .copies = copies, .copy_count = ARRAY_LEN(copies)
+    };
+
+    channel_owner_init(o, 2, false, on_taken);
+    o->is_settled = is_settled;
+    settled = false;
+    taken_calls = 0;
+    assert_int_equal(channel_owner_synced(o, 0, &answer), ERR_OK);
+}
+
+static void new_owner_goes_on_where_the_gate_is(void **state)
+{
+    struct channel_owner o;
+    struct channel_synced answer = { 0 };
+
+    (void)state;
+    open_synced(&o);
+    assert_int_equal(channel_owner_synced(&o, 0, &answer), ERR_EXISTS);
+    assert_int_equal(o.up_last, 4);
+    assert_true(channel_owner_has_final(&o, 4));
+    assert_int_equal(o.flight_frames, 3);
+    assert_int_equal(o.known_count, 3);
+    assert_int_equal(o.down_final, 2);
+    assert_int_equal(send_down(&o, NULL, NULL)->n, 9);
+    channel_owner_fini(&o);
+}
+
+static void new_owner_begins_behind_the_counter_of_the_store(void **state)
+{
+    struct channel_owner o;
+    struct channel_synced answer = { .up_taken = 4 };
+    struct channel_up *up = NULL;
+
+    (void)state;
+    taken_calls = 0;
+    channel_owner_init(&o, 2, false, on_taken);
+    assert_int_equal(channel_owner_synced(&o, 6, &answer), ERR_OK);
+    assert_int_equal(taken_calls, 1); /* the gate has to hear it */
+    assert_int_equal(channel_owner_up(&o, 2, 5, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_up(&o, 2, 6, &up), CHANNEL_DROP);
+    assert_int_equal(channel_owner_up(&o, 2, 7, &up), CHANNEL_TAKE);
+    channel_up_release(up);
+    channel_owner_fini(&o);
+}
+
+static void what_the_copies_show_is_not_sent_again_and_holds_its_origin_until_written(void **state)
+{
+    static const struct {
+        size_t copy;
+        bool is_taken_at_once, is_taken_after_h;
+    } rows[] = { { 0, true, true }, { 1, true, true }, { 2, false, true } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct channel_owner sender, o;
+        struct channel_up *up;
+
+        open_synced(&o);
+        owner_open(&sender, 2);
+        up = take(&sender, 1);
+        assert_null(send_down(&o, &copies[rows[i].copy].id, up));
+        channel_up_release(up);
+        assert_int_equal(sender.up_taken == 1, rows[i].is_taken_at_once);
+        assert_int_equal(o.down_last, 8);
+        assert_true(channel_owner_confirm(&o, 2, 7, 0));
+        assert_int_equal(sender.up_taken == 1, rows[i].is_taken_after_h);
+        channel_owner_fini(&o);
+        channel_owner_fini(&sender);
+    }
+}
+
+static void copy_that_is_not_written_may_be_stored_instead(void **state)
+{
+    struct channel_owner sender, o;
+    struct channel_up *up;
+    struct channel_down *d;
+
+    (void)state;
+    open_synced(&o);
+    owner_open(&sender, 2);
+    up = take(&sender, 1);
+    assert_null(send_down(&o, &copies[2].id, up));
+    channel_up_release(up);
+    d = channel_owner_known(&o, &copies[2].id);
+    assert_non_null(d);
+    assert_non_null(d->payload);
+    assert_int_equal(o.flight_bytes, d->payload->n);
+    channel_down_stored(d);
+    assert_int_equal(sender.up_taken, 1);
+    channel_owner_fini(&o);
+    channel_owner_fini(&sender);
+}
+
+static void copy_that_nobody_claims_is_final_when_it_is_settled(void **state)
+{
+    struct channel_owner o;
+
+    (void)state;
+    open_synced(&o);
+    channel_owner_confirm(&o, 2, 8, 0);
+    assert_false(channel_owner_finish(&o));
+    settled = true;
+    assert_true(channel_owner_finish(&o));
+    assert_int_equal(o.down_final, 8);
+    assert_int_equal(o.known_count, 0);
+    channel_owner_fini(&o);
+}
+
+static void what_comes_out_of_the_store_is_known_when_its_sender_repeats_it(void **state)
+{
+    struct channel_owner sender, o;
+    struct frame_id id = id_of(1, 1);
+    struct channel_up *up;
+    struct channel_down *d;
+
+    (void)state;
+    owner_open(&sender, 1);
+    owner_open(&o, 1);
+    d = send_down(&o, &id, NULL);
+    assert_non_null(d);
+    up = take(&sender, 1);
+    assert_null(send_down(&o, &id, up));
+    assert_ptr_equal(channel_owner_known(&o, &id), d);
+    channel_up_release(up);
+    assert_int_equal(sender.up_taken, 1); /* it is in the store: nobody waits */
+    channel_owner_confirm(&o, 1, 1, 0);
+    channel_owner_confirm(&sender, 1, 0, 1);
+    assert_false(channel_owner_finish(&o));
+    settled = true;
+    assert_true(channel_owner_finish(&o));
+    channel_owner_fini(&o);
+    channel_owner_fini(&sender);
+}
+
+static void answer_whose_numbers_contradict_each_other_changes_nothing(void **state)
+{
+    static struct channel_copy backward[] = { { 3, { .count = 1 } }, { 2, { .count = 2 } } };
+    static struct channel_copy twice[] = { { 3, { .count = 1 } }, { 3, { .count = 2 } } };
+    static struct channel_copy nameless[] = { { 3, { .count = 0 } } };
+    static struct channel_copy at_zero[] = { { 0, { .count = 1 } } };
+    static const struct channel_synced rows[] = {
+        { 0, 4, 5, NULL, 0 },
+        { 0, CHANNEL_MAX_UNFINAL + 1, 0, NULL, 0 },
+        { 0, UINT64_MAX, 0, NULL, 0 },
+        { 0, 2, 0, copies, 1 },
+        { 0, 9, 9, backward, 2 },
+        { 0, 9, 9, twice, 2 },
+        { 0, 9, 9, nameless, 1 },
+        { 0, 9, 9, at_zero, 1 },
+        { 0, 9, 9, copies, CHANNEL_MAX_UNFINAL + 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct channel_owner o;
+
+        channel_owner_init(&o, 2, false, on_taken);
+        assert_int_equal(channel_owner_synced(&o, 0, &rows[i]), ERR_MALFORMED);
+        assert_false(o.is_synced);
+        assert_true(list_is_empty(&o.downs));
+        channel_owner_fini(&o);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gate_takes_only_the_next_frame_of_the_epoch_it_follows),
+        cmocka_unit_test(gate_keeps_frames_until_they_are_taken_over),
+        cmocka_unit_test(gate_window_counts_frames_and_bytes_and_always_admits_one),
+        cmocka_unit_test(gate_remembers_ids_until_they_are_final),
+        cmocka_unit_test(gate_follows_no_owner_beyond_the_limit_of_copies),
+        cmocka_unit_test(gate_follows_only_a_higher_epoch_or_the_same_again),
+        cmocka_unit_test(owner_takes_only_the_next_frame_of_its_epoch_when_synced),
+        cmocka_unit_test(taken_over_is_cumulative_whatever_the_order_of_releases),
+        cmocka_unit_test(up_frame_waits_for_every_hold),
+        cmocka_unit_test(f_from_the_gate_counts_only_for_what_was_taken_over),
+        cmocka_unit_test(down_frame_is_final_when_written_unpinned_and_its_origin_forgotten),
+        cmocka_unit_test(origin_is_taken_over_when_its_last_down_frame_is_written_or_stored),
+        cmocka_unit_test(sessions_end_in_any_order),
+        cmocka_unit_test(hold_outlives_the_session_of_its_frame),
+        cmocka_unit_test(owner_window_counts_what_is_not_written_and_what_is_not_final),
+        cmocka_unit_test(h_of_another_epoch_or_beyond_what_was_made_is_ignored),
+        cmocka_unit_test(new_owner_goes_on_where_the_gate_is),
+        cmocka_unit_test(new_owner_begins_behind_the_counter_of_the_store),
+        cmocka_unit_test(what_the_copies_show_is_not_sent_again_and_holds_its_origin_until_written),
+        cmocka_unit_test(copy_that_is_not_written_may_be_stored_instead),
+        cmocka_unit_test(copy_that_nobody_claims_is_final_when_it_is_settled),
+        cmocka_unit_test(what_comes_out_of_the_store_is_known_when_its_sender_repeats_it),
+        cmocka_unit_test(answer_whose_numbers_contradict_each_other_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
