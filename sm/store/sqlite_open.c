@@ -57,7 +57,7 @@ static int set_up(struct sqlite_db *d, bool is_full_sync)
 {
     int rc = sqlite3_exec(d->db,
                           "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
-                          "PRAGMA cache_size=-8192; PRAGMA journal_size_limit=67108864;"
+                          "PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;"
                           "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
                           "BEGIN EXCLUSIVE; COMMIT;",
                           NULL, NULL, NULL);

@@ -11,7 +11,6 @@
     /* accounts and SCRAM keys (RFC 5803 form, one row a mechanism) */ \
     X(ACCOUNT_GET, "SELECT created_us, roster_version FROM account WHERE jid = $1") \
     X(ACCOUNT_NEW, "INSERT INTO account (slot, jid, host, created_us, roster_version) VALUES ($1, $2, $3, $4, 0)") \
-    X(ACCOUNT_TOUCH, "UPDATE account SET created_us = created_us WHERE jid = $1") \
     X(ACCOUNT_DELETE, "DELETE FROM account WHERE jid = $1") \
     X(ACCOUNT_LIST, "SELECT jid, created_us FROM account WHERE host = $1 AND jid > $2 ORDER BY jid LIMIT $3") \
     X(ACCOUNT_COUNT, "SELECT count(*) FROM account WHERE host = $1") \

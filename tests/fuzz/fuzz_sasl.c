@@ -13,12 +13,13 @@ static void check_name(struct str name, bool may_be_absent)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct str message = str_of(data + 1, size - 1);
     struct arena arena = { 0 };
     struct first_message m;
+    struct str message;
 
     if (size == 0)
         return 0;
+    message = str_of(data + 1, size - 1);
     switch (data[0]) {
     case 's':
         if (first_message_read_scram(message, &arena, &m) != ERR_OK)

@@ -71,7 +71,6 @@ CREATE TABLE offline (
     delivered_us bigint NOT NULL,
     PRIMARY KEY (account, id)
 );
-CREATE INDEX offline_waiting ON offline (account, stamp_us, id) WHERE delivered_us = 0;
 CREATE INDEX offline_delivered ON offline (delivered_us) WHERE delivered_us > 0;
 
 CREATE TABLE data (
