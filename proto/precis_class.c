@@ -60,7 +60,7 @@ enum precis_class precis_class_of(uint32_t code)
     if (r)
         return r->class;
     if (is_category(code, UC_CATEGORY_MASK_Cn) && !uc_is_property_not_a_character(code))
-        return uc_is_property_default_ignorable_code_point(code) ? PRECIS_DISALLOWED : PRECIS_UNASSIGNED;
+        return PRECIS_UNASSIGNED;
     if (code >= 0x21 && code <= 0x7e)
         return PRECIS_PVALID;
     if (code == 0x200c || code == 0x200d)
