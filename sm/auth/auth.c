@@ -1,4 +1,5 @@
-/* The process's part of authentication: libsasl2 started once, the mechanisms by strength, the server's secret. */
+/* The process's part of authentication: libsasl2 started once, the mechanisms by strength, the
+ * server's secret. */
 #include "sm/auth/auth_private.h"
 
 #include "common/log.h"
@@ -30,9 +31,10 @@ const char *auth_failure_name(enum auth_failure f)
     return failure_names[f];
 }
 
-/* --- mechanisms ------------------------------------------------------------------------------------------------- */
+/* --- mechanisms ------------------------------------------------------------------------------- */
 
-/* Strongest first: with a channel binding before without, then by hash; PLAIN shows the password to whoever holds the TLS key. */
+/* Strongest first: with a channel binding before without, then by hash; PLAIN shows the password to
+ * whoever holds the TLS key. */
 static const struct auth_mechanism mechanisms[] = {
     { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, true, false },
     { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, true, false },
@@ -43,7 +45,8 @@ static const struct auth_mechanism mechanisms[] = {
     { "PLAIN", "PLAIN", SCRAM_SHA_256, false, true },
 };
 
-static const char *const needed[] = { "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL };
+static const char *const needed[] = { "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
+                                      NULL };
 
 const struct auth_mechanism *auth_mechanism_find(struct str name)
 {
@@ -87,8 +90,9 @@ const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, str
     return list;
 }
 
-/* --- the server's secret ---------------------------------------------------------------------------------------- *
- * It must outlive restarts: a salt that changes tells that its user does not exist. */
+/* --- the server's secret ---------------------------------------------------------------------- */
+
+/* It must outlive restarts: a salt that changes tells that its user does not exist. */
 
 static const struct str secret_name = STR("auth-server-secret");
 
@@ -135,7 +139,7 @@ static void ask_for_secret(struct auth *a)
     store_query(tx, on_secret, a);
 }
 
-/* --- start and end ---------------------------------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------------------- */
 
 /* Told in the next turn of the loop: what becomes ready meanwhile waits for the one after. */
 static void on_turn(uv_idle_t *handle)

@@ -1,4 +1,5 @@
-/* Shared by the files of this folder, for nobody else: auth.c (the process), exchange.c (one login), internal.c (keys in the store). */
+/* Shared by the files of this folder, for nobody else: auth.c (the process), exchange.c (one
+ * login), internal.c (keys in the store). */
 #ifndef SM_AUTH_AUTH_PRIVATE_H
 #define SM_AUTH_AUTH_PRIVATE_H
 
@@ -19,7 +20,8 @@ struct auth {
     uint32_t refs;                            /* the caller's, and one for all that is under way */
     uint8_t server_secret[AUTH_SECRET_BYTES]; /* salts of those who do not exist are made from it */
     uv_idle_t turn;                           /* runs while something is ready */
-    struct list ready;                        /* exchanges whose answer came at once, and is told on the loop's next turn */
+    struct list
+        ready; /* exchanges whose answer came at once, and is told on the loop's next turn */
 };
 
 void auth_ref(struct auth *a);
@@ -27,8 +29,8 @@ void auth_unref(struct auth *a);
 
 /* One row a name that clients may choose. */
 struct auth_mechanism {
-    const char *name; /* "SCRAM-SHA-256-PLUS" */
-    const char *base; /* "SCRAM-SHA-256": what configuration names */
+    const char *name;     /* "SCRAM-SHA-256-PLUS" */
+    const char *base;     /* "SCRAM-SHA-256": what configuration names */
     enum scram_hash hash; /* whose keys it needs */
     bool is_plus;
     bool is_plain;
@@ -38,19 +40,21 @@ struct auth_mechanism {
 const struct auth_mechanism *auth_mechanism_find(struct str name);
 /* Whether this connection is offered it. PLAIN without TLS is not. */
 bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts);
-bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts); /* by the host */
+bool auth_mechanism_is_allowed(const struct auth_mechanism *m,
+                               const struct auth_facts *facts); /* by the host */
 bool auth_has_binding(const struct auth_facts *facts);
 
 /* This exchange's answer is told on the loop's next turn, with auth_exchange_tell (exchange.c). */
 void auth_tell_later(struct auth *a, struct list *ready_at);
 void auth_exchange_tell(struct list *ready_at);
 
-/* --- internal.c ------------------------------------------------------------------------------------------------- */
+/* --- internal.c ------------------------------------------------------------------------------- */
 
-/* The account's keys for this hash; keys NULL when it has none or there is no such account. ERR_IO: the store failed. */
+/* The account's keys for this hash; keys NULL when it has none or there is no such account. ERR_IO:
+ * the store failed. */
 typedef void internal_found_fn(void *owner, enum err e, const struct scram_keys *keys);
-void internal_find(struct auth *a, struct str account, enum scram_hash hash, internal_found_fn *found,
-                   void *owner);
+void internal_find(struct auth *a, struct str account, enum scram_hash hash,
+                   internal_found_fn *found, void *owner);
 
 /* Whether the prepared password belongs to the keys; derives them in the thread pool. */
 void internal_check(struct auth *a, const struct scram_keys *keys, struct str password,

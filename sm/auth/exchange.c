@@ -1,5 +1,6 @@
-/* One SASL exchange: what the client claims is decoded first, its keys are fetched, and only then libsasl2 is asked, which never waits.
- * Nobody learns from the answers who exists: unknown users get the same challenges and cost the same work. RFC 6120 §6, RFC 5802. */
+/* One SASL exchange: what the client claims is decoded first, its keys are fetched, and only then
+ * libsasl2 is asked, which never waits. Nobody learns from the answers who exists: unknown users
+ * get the same challenges and cost the same work. RFC 6120 §6, RFC 5802. */
 #include "sm/auth/auth_private.h"
 
 #include "common/mem.h"
@@ -9,9 +10,9 @@
 
 enum state {
     WANTS_MECHANISM,
-    WANTS_FIRST,  /* an empty challenge is out: all our mechanisms let the client begin */
-    FETCHING,     /* the store or the thread pool is at it */
-    WANTS_FINAL,  /* the SCRAM challenge is out */
+    WANTS_FIRST, /* an empty challenge is out: all our mechanisms let the client begin */
+    FETCHING,    /* the store or the thread pool is at it */
+    WANTS_FINAL, /* the SCRAM challenge is out */
     OVER,
 };
 
@@ -24,21 +25,21 @@ struct auth_exchange {
     void *owner;
     const struct auth_mechanism *mechanism;
     struct first_message first;
-    struct buf message;      /* the client's first, which may hold a password */
-    struct str account;      /* whose keys are asked for */
-    bool is_account;         /* false: the claimed name cannot be one */
-    bool is_known;           /* the keys are real */
-    struct buf secret;       /* for libsasl2, NUL-terminated */
+    struct buf message; /* the client's first, which may hold a password */
+    struct str account; /* whose keys are asked for */
+    bool is_account;    /* false: the claimed name cannot be one */
+    bool is_known;      /* the keys are real */
+    struct buf secret;  /* for libsasl2, NUL-terminated */
     struct auth_sasl_answers answers;
     struct auth_sasl *sasl;
     struct auth_result result;
     struct list ready_at;
-    bool is_in_call;         /* from auth_start or auth_respond: the answer must wait for the loop */
-    bool is_waiting;         /* a callback will come */
-    bool is_freed;           /* … and then this goes */
+    bool is_in_call; /* from auth_start or auth_respond: the answer must wait for the loop */
+    bool is_waiting; /* a callback will come */
+    bool is_freed;   /* … and then this goes */
 };
 
-/* --- answers ---------------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void answer(struct auth_exchange *x)
 {
@@ -95,7 +96,7 @@ static void answer_success(struct auth_exchange *x, struct str data)
     answer(x);
 }
 
-/* --- libsasl2 --------------------------------------------------------------------------------------------------- */
+/* --- libsasl2 --------------------------------------------------------------------------------- */
 
 /* refused: the condition for what libsasl2 does not accept at this point. */
 static void answer_sasl(struct auth_exchange *x, enum auth_sasl_step step, struct str data,
@@ -126,7 +127,8 @@ static void start_sasl(struct auth_exchange *x)
     x->sasl = auth_sasl_new(&x->answers);
     if (x->sasl)
         step = auth_sasl_start(x->sasl, x->mechanism->name, buf_str(&x->message), &data);
-    answer_sasl(x, step, data, x->mechanism->is_plain ? AUTH_NOT_AUTHORIZED : AUTH_MALFORMED_REQUEST);
+    answer_sasl(x, step, data,
+                x->mechanism->is_plain ? AUTH_NOT_AUTHORIZED : AUTH_MALFORMED_REQUEST);
 }
 
 /* A binding that differs, a nonce that is not ours and a wrong proof are all not-authorized. */
@@ -145,7 +147,7 @@ static void finish_scram(struct auth_exchange *x, struct str response)
     answer_sasl(x, step, data, AUTH_NOT_AUTHORIZED);
 }
 
-/* --- keys ------------------------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 /* A callback came. false: nobody waits for it any more. */
 static bool wake(struct auth_exchange *x)
@@ -207,7 +209,7 @@ static void on_keys(void *owner, enum err e, const struct scram_keys *found)
     mem_wipe(&keys, sizeof keys);
 }
 
-/* --- the client's first message --------------------------------------------------------------------------------- */
+/* --- the client's first message --------------------------------------------------------------- */
 
 static bool choose_binding(struct auth_exchange *x)
 {
@@ -215,9 +217,9 @@ static bool choose_binding(struct auth_exchange *x)
         const char *name;
         struct str bytes;
     } bindings[] = {
-        { "tls-exporter", x->facts.cb_exporter },         /* RFC 9266 */
+        { "tls-exporter", x->facts.cb_exporter },          /* RFC 9266 */
         { "tls-server-end-point", x->facts.cb_end_point }, /* RFC 5929 §4 */
-        { "tls-unique", x->facts.cb_unique },             /* RFC 5929 §3, below TLS 1.3 */
+        { "tls-unique", x->facts.cb_unique },              /* RFC 5929 §3, below TLS 1.3 */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bindings); i++) {
@@ -230,8 +232,8 @@ static bool choose_binding(struct auth_exchange *x)
     return false;
 }
 
-/* RFC 5802 §6: the flag belongs to the mechanism; 'y' (the client could, and believes that we cannot) where we offered -PLUS means that
- * somebody took it out of our list. */
+/* RFC 5802 §6: the flag belongs to the mechanism; 'y' (the client could, and believes that we
+ * cannot) where we offered -PLUS means that somebody took it out of our list. */
 static enum auth_failure check_binding(struct auth_exchange *x)
 {
     bool is_bound = x->first.binding_flag == 'p';
@@ -252,12 +254,14 @@ static enum auth_failure check_authzid(struct auth_exchange *x)
 
     if (!str_is_set(x->first.authzid))
         return AUTH_OK;
-    if (!x->is_account || jid_parse(x->first.authzid, &x->arena, &jid) != ERR_OK || !jid_is_bare(&jid))
+    if (!x->is_account || jid_parse(x->first.authzid, &x->arena, &jid) != ERR_OK ||
+        !jid_is_bare(&jid))
         return AUTH_INVALID_AUTHZID;
     return str_eq(jid.full, x->account) ? AUTH_OK : AUTH_INVALID_AUTHZID;
 }
 
-/* A name that cannot be prepared is nobody's; it is looked up like any other, and what is found does not count. */
+/* A name that cannot be prepared is nobody's; it is looked up like any other, and what is found
+ * does not count. */
 static void name_account(struct auth_exchange *x)
 {
     struct str local = x->first.user;
@@ -301,7 +305,7 @@ static void take_first(struct auth_exchange *x, struct str message)
     internal_find(x->auth, x->account, x->mechanism->hash, on_keys, x);
 }
 
-/* --- auth.h ----------------------------------------------------------------------------------------------------- */
+/* --- auth.h ----------------------------------------------------------------------------------- */
 
 static const char *const *copy_names(struct arena *arena, const char *const *names)
 {
@@ -318,8 +322,8 @@ static const char *const *copy_names(struct arena *arena, const char *const *nam
     return copy;
 }
 
-struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts *facts, auth_done_fn *done,
-                                        void *owner)
+struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts *facts,
+                                        auth_done_fn *done, void *owner)
 {
     struct auth_exchange *x = mem_new(struct auth_exchange);
 

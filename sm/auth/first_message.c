@@ -1,4 +1,5 @@
-/* Decoders of SASL's first messages; see the header. Attributes come in a fixed order, so each is cut from the front. */
+/* Decoders of SASL's first messages; see the header. Attributes come in a fixed order, so each is
+ * cut from the front. */
 #include "sm/auth/first_message.h"
 
 static bool is_name(struct str s)
@@ -89,8 +90,10 @@ static enum err read_gs2_header(struct str *rest, struct arena *arena, struct fi
     return field.n == 0 && str_is_set(*rest) ? ERR_OK : ERR_MALFORMED;
 }
 
-/* Extensions (m=) that a server must understand are malformed here: we know none, and n= must come first. */
-enum err first_message_read_scram(struct str message, struct arena *arena, struct first_message *out)
+/* Extensions (m=) that a server must understand are malformed here: we know none, and n= must come
+ * first. */
+enum err first_message_read_scram(struct str message, struct arena *arena,
+                                  struct first_message *out)
 {
     struct str rest = message, value;
     enum err e;
@@ -110,7 +113,8 @@ enum err first_message_read_scram(struct str message, struct arena *arena, struc
 }
 
 /* message = [authzid] NUL authcid NUL passwd */
-enum err first_message_read_plain(struct str message, struct arena *arena, struct first_message *out)
+enum err first_message_read_plain(struct str message, struct arena *arena,
+                                  struct first_message *out)
 {
     struct str rest = message, authzid, user;
 

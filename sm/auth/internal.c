@@ -1,4 +1,5 @@
-/* The internal backend: accounts whose SCRAM keys are in the store, never their passwords. RFC 5803, RFC 7677. */
+/* The internal backend: accounts whose SCRAM keys are in the store, never their passwords. RFC
+ * 5803, RFC 7677. */
 #include "sm/auth/auth_private.h"
 
 #include "common/mem.h"
@@ -9,7 +10,7 @@
 #include <gnutls/gnutls.h>
 #include <sys/time.h>
 
-/* --- finding keys ----------------------------------------------------------------------------------------------- */
+/* --- finding keys ----------------------------------------------------------------------------- */
 
 struct search {
     struct auth *auth;
@@ -32,8 +33,8 @@ static void on_secrets(void *owner, enum err e, struct store_rows *rows)
     mem_free(s);
 }
 
-void internal_find(struct auth *a, struct str account, enum scram_hash hash, internal_found_fn *found,
-                   void *owner)
+void internal_find(struct auth *a, struct str account, enum scram_hash hash,
+                   internal_found_fn *found, void *owner)
 {
     struct search *s = mem_new(struct search);
     struct store_tx *tx = store_begin(a->store);
@@ -45,9 +46,10 @@ void internal_find(struct auth *a, struct str account, enum scram_hash hash, int
     store_query(tx, on_secrets, s);
 }
 
-/* --- jobs for the thread pool ----------------------------------------------------------------------------------- */
+/* --- jobs for the thread pool ----------------------------------------------------------------- */
 
-/* One password and the keys that are derived from it, in a thread; the rest of it belongs to the loop. */
+/* One password and the keys that are derived from it, in a thread; the rest of it belongs to the
+ * loop. */
 struct job {
     uv_work_t work;
     struct auth *auth;
@@ -99,8 +101,8 @@ static void on_checked(uv_work_t *work, int status)
 {
     struct job *j = work->data;
     size_t n = scram_digest_bytes(j->keys[0].hash);
-    bool is_right = status == 0 &&
-                    str_eq_const_time(str_of(j->keys[0].stored_key, n), str_of(j->expected, n));
+    bool is_right =
+        status == 0 && str_eq_const_time(str_of(j->keys[0].stored_key, n), str_of(j->expected, n));
 
     j->checked(j->owner, is_right);
     job_free(j);
@@ -119,7 +121,7 @@ void internal_check(struct auth *a, const struct scram_keys *keys, struct str pa
     ASSERT(uv_queue_work(a->loop, &j->work, derive_keys, on_checked) == 0);
 }
 
-/* --- setting a password ----------------------------------------------------------------------------------------- */
+/* --- setting a password ----------------------------------------------------------------------- */
 
 static void on_stored(void *owner, enum err e, int64_t changes)
 {
@@ -141,7 +143,8 @@ static void add_account(struct store_tx *tx, const struct job *j)
     str_cut(&domain, '@');
     gettimeofday(&now, NULL);
     store_add(tx, STORE_ACCOUNT_NEW);
-    store_bind_int(tx, j->auth->slot_key ? (int64_t)control_slot_of(j->auth->slot_key, account) : 0);
+    store_bind_int(tx,
+                   j->auth->slot_key ? (int64_t)control_slot_of(j->auth->slot_key, account) : 0);
     store_bind_text(tx, account);
     store_bind_text(tx, domain);
     store_bind_int(tx, (int64_t)now.tv_sec * 1000000 + now.tv_usec);

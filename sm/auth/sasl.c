@@ -1,6 +1,7 @@
-/* The glue to libsasl2. It is told everything through callbacks: no configuration files, no sasldb, no syslog, of its plugins only the two
- * that we need. Its own ideas of user names and realms are switched off: who the client is, was decided before (exchange.c), and an
- * auxprop plugin of ours answers from the memory of the exchange that asks. */
+/* The glue to libsasl2. It is told everything through callbacks: no configuration files, no sasldb,
+ * no syslog, of its plugins only the two that we need. Its own ideas of user names and realms are
+ * switched off: who the client is, was decided before (exchange.c), and an auxprop plugin of ours
+ * answers from the memory of the exchange that asks. */
 #include "sm/auth/sasl.h"
 
 #include "common/log.h"
@@ -20,13 +21,13 @@ struct auth_sasl {
 
 typedef int callback_fn(void); /* what libsasl2 stores; called as what the id says */
 
-/* --- process-wide ----------------------------------------------------------------------------------------------- */
+/* --- process-wide ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *value;
 } options[] = {
     { "auxprop_plugin", "sallyport" },
-    { "pwcheck_method", "auxprop" }, /* asked after our own answer was no, and then finds no password */
+    { "pwcheck_method", "auxprop" }, /* asked after our no, and finds no password */
     { "mech_list", "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN" },
     { "log_level", "1" },
 };
@@ -45,7 +46,8 @@ static int on_getopt(void *context, const char *plugin, const char *option, cons
     return SASL_FAIL;
 }
 
-/* Everything that matters is told by the caller of auth.h; what is left is for people who look for a reason. */
+/* Everything that matters is told by the caller of auth.h; what is left is for people who look for
+ * a reason. */
 static int on_log(void *context, int level, const char *message)
 {
     (void)context;
@@ -80,7 +82,7 @@ static const sasl_callback_t global_callbacks[] = {
     { SASL_CB_LIST_END, NULL, NULL },
 };
 
-/* --- the auxprop plugin ----------------------------------------------------------------------------------------- */
+/* --- the auxprop plugin ----------------------------------------------------------------------- */
 
 static int on_ours(void)
 {
@@ -88,8 +90,8 @@ static int on_ours(void)
 }
 
 /* Never a userPassword: it would win over the keys (and would have to exist). */
-static int on_lookup(void *glob_context, sasl_server_params_t *params, unsigned flags, const char *user,
-                     unsigned user_length)
+static int on_lookup(void *glob_context, sasl_server_params_t *params, unsigned flags,
+                     const char *user, unsigned user_length)
 {
     callback_fn *proc;
     void *context;
@@ -120,7 +122,7 @@ static int on_auxprop_init(const sasl_utils_t *utils, int max_version, int *out_
     return SASL_OK;
 }
 
-/* --- start and end ---------------------------------------------------------------------------------------------- */
+/* --- start and end ---------------------------------------------------------------------------- */
 
 static bool has_mechanism(const char **list, const char *name)
 {
@@ -136,7 +138,9 @@ static enum err check_mechanisms(const char *const *names, struct buf *why)
 
     for (; *names; names++)
         if (!has_mechanism(list, *names)) {
-            buf_printf(why, "libsasl2 has no mechanism %s: are its modules installed (libsasl2-modules)?", *names);
+            buf_printf(
+                why, "libsasl2 has no mechanism %s: are its modules installed (libsasl2-modules)?",
+                *names);
             return ERR_UNSUPPORTED;
         }
     return ERR_OK;
@@ -161,11 +165,13 @@ void auth_sasl_fini(void)
     sasl_server_done();
 }
 
-/* --- one exchange ----------------------------------------------------------------------------------------------- */
+/* --- one exchange ----------------------------------------------------------------------------- */
 
-/* A constant: its limit of 1 KB for a name is not ours, and it must not join names and realms in its own way. */
-static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsigned in_length, unsigned flags,
-                         const char *realm, char *out, unsigned out_max, unsigned *out_length)
+/* A constant: its limit of 1 KB for a name is not ours, and it must not join names and realms in
+ * its own way. */
+static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsigned in_length,
+                         unsigned flags, const char *realm, char *out, unsigned out_max,
+                         unsigned *out_length)
 {
     (void)conn, (void)context, (void)in, (void)in_length, (void)flags, (void)realm;
     if (out_max < 2)
@@ -176,17 +182,20 @@ static int on_canon_user(sasl_conn_t *conn, void *context, const char *in, unsig
 }
 
 /* An authzid other than the client's own was refused before. */
-static int on_proxy_policy(sasl_conn_t *conn, void *context, const char *requested, unsigned requested_length,
-                           const char *identity, unsigned identity_length, const char *realm,
-                           unsigned realm_length, struct propctx *properties)
+static int on_proxy_policy(sasl_conn_t *conn, void *context, const char *requested,
+                           unsigned requested_length, const char *identity,
+                           unsigned identity_length, const char *realm, unsigned realm_length,
+                           struct propctx *properties)
 {
-    (void)conn, (void)context, (void)requested, (void)requested_length, (void)identity, (void)identity_length;
+    (void)conn, (void)context, (void)requested, (void)requested_length, (void)identity,
+        (void)identity_length;
     (void)realm, (void)realm_length, (void)properties;
     return SASL_OK;
 }
 
-static int on_check_password(sasl_conn_t *conn, void *context, const char *user, const char *password,
-                             unsigned password_length, struct propctx *properties)
+static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
+                             const char *password, unsigned password_length,
+                             struct propctx *properties)
 {
     struct auth_sasl *s = context;
 
@@ -197,8 +206,10 @@ static int on_check_password(sasl_conn_t *conn, void *context, const char *user,
 static void fill_callbacks(struct auth_sasl *s)
 {
     s->callbacks[0] = (sasl_callback_t){ CALLBACK_OURS, on_ours, s };
-    s->callbacks[1] = (sasl_callback_t){ SASL_CB_CANON_USER, (callback_fn *)(void *)on_canon_user, s };
-    s->callbacks[2] = (sasl_callback_t){ SASL_CB_PROXY_POLICY, (callback_fn *)(void *)on_proxy_policy, s };
+    s->callbacks[1] =
+        (sasl_callback_t){ SASL_CB_CANON_USER, (callback_fn *)(void *)on_canon_user, s };
+    s->callbacks[2] =
+        (sasl_callback_t){ SASL_CB_PROXY_POLICY, (callback_fn *)(void *)on_proxy_policy, s };
     s->callbacks[3] = (sasl_callback_t){ SASL_CB_SERVER_USERDB_CHECKPASS,
                                          (callback_fn *)(void *)on_check_password, s };
     s->callbacks[4] = (sasl_callback_t){ SASL_CB_LIST_END, NULL, NULL };
@@ -221,8 +232,8 @@ struct auth_sasl *auth_sasl_new(const struct auth_sasl_answers *answers)
 
     s->answers = *answers;
     fill_callbacks(s);
-    if (sasl_server_new("xmpp", answers->host, NULL, NULL, NULL, s->callbacks, SASL_SUCCESS_DATA, &s->conn) ==
-            SASL_OK &&
+    if (sasl_server_new("xmpp", answers->host, NULL, NULL, NULL, s->callbacks, SASL_SUCCESS_DATA,
+                        &s->conn) == SASL_OK &&
         set_binding(s) == SASL_OK)
         return s;
     auth_sasl_free(s);
@@ -239,7 +250,8 @@ void auth_sasl_free(struct auth_sasl *s)
 }
 
 /* These are ours; everything else that libsasl2 returns is about what the client sent. */
-static const int broken[] = { SASL_NOMEM, SASL_BUFOVER, SASL_NOMECH, SASL_NOTINIT, SASL_BADPARAM, SASL_CONFIGERR };
+static const int broken[] = { SASL_NOMEM,   SASL_BUFOVER,  SASL_NOMECH,
+                              SASL_NOTINIT, SASL_BADPARAM, SASL_CONFIGERR };
 
 static enum auth_sasl_step step_of(int rc, struct str data, struct str *out_data)
 {

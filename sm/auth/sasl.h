@@ -1,5 +1,6 @@
-/* libsasl2, as far as this server needs it: one exchange with one mechanism, what it must know in memory beforehand. Nothing in here waits.
- * RFC 4422. The mechanisms' own messages are libsasl2's business. */
+/* libsasl2, as far as this server needs it: one exchange with one mechanism, what it must know in
+ * memory beforehand. Nothing in here waits. RFC 4422. The mechanisms' own messages are libsasl2's
+ * business. */
 #ifndef SM_AUTH_SASL_H
 #define SM_AUTH_SASL_H
 
@@ -8,17 +9,18 @@
 struct auth_sasl;
 
 /* Once before and once after all exchanges of a process (they nest). why: one sentence.
- * names: mechanisms that must be there, NULL-terminated. ERR_UNSUPPORTED when libsasl2 lacks one. */
+ * names: mechanisms that must be there, NULL-terminated. ERR_UNSUPPORTED when libsasl2 lacks one.
+ */
 NODISCARD enum err auth_sasl_init(const char *const *names, struct buf *why);
 void auth_sasl_fini(void);
 
 /* What the exchange is told when it asks. All of it is borrowed until auth_sasl_free. */
 struct auth_sasl_answers {
     const char *host;
-    const char *secret;        /* RFC 5803, of this mechanism; NULL for PLAIN */
-    bool is_password_right;    /* of PLAIN: checked already */
-    const char *binding_name;  /* "tls-exporter", or NULL */
-    struct str binding;        /* its bytes */
+    const char *secret;       /* RFC 5803, of this mechanism; NULL for PLAIN */
+    bool is_password_right;   /* of PLAIN: checked already */
+    const char *binding_name; /* "tls-exporter", or NULL */
+    struct str binding;       /* its bytes */
 };
 
 /* NULL when libsasl2 has no memory for it. */
@@ -27,8 +29,9 @@ void auth_sasl_free(struct auth_sasl *s); /* NULL is fine */
 
 enum auth_sasl_step { AUTH_SASL_CHALLENGE, AUTH_SASL_SUCCESS, AUTH_SASL_REFUSED, AUTH_SASL_BROKEN };
 
-/* The client's first message, then each later one. out_data: borrowed until the next call; absent when there is none.
- * AUTH_SASL_REFUSED: what the client sent was wrong in form or in fact, libsasl2 does not say which. AUTH_SASL_BROKEN: our side failed. */
+/* The client's first message, then each later one. out_data: borrowed until the next call; absent
+ * when there is none. AUTH_SASL_REFUSED: what the client sent was wrong in form or in fact,
+ * libsasl2 does not say which. AUTH_SASL_BROKEN: our side failed. */
 enum auth_sasl_step auth_sasl_start(struct auth_sasl *s, const char *mechanism, struct str message,
                                     struct str *out_data);
 enum auth_sasl_step auth_sasl_step(struct auth_sasl *s, struct str message, struct str *out_data);

@@ -7,7 +7,8 @@
 #include <nettle/pbkdf2.h>
 #include <nettle/sha.h>
 
-/* Nettle's functions differ in their types: a struct that holds any of the contexts, and wrappers that differ in a name only. */
+/* Nettle's functions differ in their types: a struct that holds any of the contexts, and wrappers
+ * that differ in a name only. */
 union context {
     struct hmac_sha1_ctx sha1;
     struct hmac_sha256_ctx sha256;
@@ -101,8 +102,8 @@ void scram_derive(struct scram_keys *k, struct str password)
     size_t n = hashes[k->hash].bytes;
 
     ASSERT(k->iterations > 0 && k->salt_bytes > 0);
-    hashes[k->hash].pbkdf2(password.n, (const uint8_t *)password.p, k->iterations, k->salt_bytes, k->salt,
-                           n, salted);
+    hashes[k->hash].pbkdf2(password.n, (const uint8_t *)password.p, k->iterations, k->salt_bytes,
+                           k->salt, n, salted);
     hashes[k->hash].hmac(str_of(salted, n), STR("Client Key"), client_key);
     hashes[k->hash].hash(str_of(client_key, n), k->stored_key);
     hashes[k->hash].hmac(str_of(salted, n), STR("Server Key"), k->server_key);
@@ -148,7 +149,8 @@ enum err scram_read(struct str text, struct scram_keys *out_keys)
             k.hash = (enum scram_hash)i;
     if (k.hash == SCRAM_HASH_COUNT || !str_is_set(rest))
         return ERR_MALFORMED;
-    if (str_to_u64(str_cut(&rest, ':'), &iterations) != ERR_OK || iterations == 0 || iterations > UINT32_MAX)
+    if (str_to_u64(str_cut(&rest, ':'), &iterations) != ERR_OK || iterations == 0 ||
+        iterations > UINT32_MAX)
         return ERR_MALFORMED;
     k.iterations = (uint32_t)iterations;
     n = hashes[k.hash].bytes;

@@ -1,16 +1,19 @@
-/* The files of migrations/ as bytes of this object: the assembler reads them, from the repository's root where make runs. */
+/* The files of migrations/ as bytes of this object: the assembler reads them, from the repository's
+ * root where make runs. */
 #include "sm/store/migrations.h"
 
 /* One file between two symbols. */
-#define EMBED(symbol, file)                                  \
-    __asm__(".section .rodata\n"                             \
-            ".global " #symbol "_begin, " #symbol "_end\n"   \
-            ".hidden " #symbol "_begin, " #symbol "_end\n"   \
-            #symbol "_begin:\n"                              \
-            ".incbin \"sm/store/migrations/" file "\"\n"     \
-            #symbol "_end:\n"                                \
-            ".previous\n");                                  \
+/* clang-format off */
+#define EMBED(symbol, file)                                \
+    __asm__(".section .rodata\n"                           \
+            ".global " #symbol "_begin, " #symbol "_end\n" \
+            ".hidden " #symbol "_begin, " #symbol "_end\n" \
+            #symbol "_begin:\n"                            \
+            ".incbin \"sm/store/migrations/" file "\"\n"   \
+            #symbol "_end:\n"                              \
+            ".previous\n");                                \
     extern const char symbol##_begin[], symbol##_end[]
+/* clang-format on */
 
 EMBED(migration_0001, "0001_start.sql");
 

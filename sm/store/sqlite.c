@@ -1,6 +1,6 @@
-/* The embedded store: the queue between the loop and the one thread that uses the file. What one turn of the loop submits is handed over
- * at its end; what waits when the thread comes back is its next batch: so batches grow by themselves under load and nobody waits for
- * one to fill. */
+/* The embedded store: the queue between the loop and the one thread that uses the file. What one
+ * turn of the loop submits is handed over at its end; what waits when the thread comes back is its
+ * next batch: so batches grow by themselves under load and nobody waits for one to fill. */
 #include "sm/store/sqlite.h"
 
 #include "common/log.h"
@@ -10,7 +10,7 @@
 struct verdict {
     bool is_new;
     int error; /* 0: it could be written */
-    char text[sizeof ((struct sqlite_db *)0)->error_text];
+    char text[sizeof((struct sqlite_db *)0)->error_text];
     int refused;
     enum store_statement refused_statement;
 };
@@ -38,7 +38,7 @@ struct store {
     void *owner;
 };
 
-/* --- the writer's thread ---------------------------------------------------------------------------------------- */
+/* --- the writer's thread ---------------------------------------------------------------------- */
 
 static void publish(struct store *s, struct tx_list *done, bool has_verdict)
 {
@@ -96,13 +96,14 @@ static void write_all(void *arg)
     uv_async_send(&s->at_done);
 }
 
-/* --- the loop's thread ------------------------------------------------------------------------------------------ */
+/* --- the loop's thread ------------------------------------------------------------------------ */
 
 /* Once when it begins and once when it is over, not once a batch. */
 static void log_verdict(struct store *s, const struct verdict *v)
 {
     if (v->refused)
-        log_error("the store refused a statement", kv_text("statement", store_statement_names[v->refused_statement]),
+        log_error("the store refused a statement",
+                  kv_text("statement", store_statement_names[v->refused_statement]),
                   kv_text("reason", sqlite3_errstr(v->refused)));
     if (!v->is_new || s->is_failing == (v->error != 0))
         return;
@@ -187,7 +188,7 @@ static void on_done(uv_async_t *handle)
     }
 }
 
-/* --- store.h ---------------------------------------------------------------------------------------------------- */
+/* --- store.h ---------------------------------------------------------------------------------- */
 
 static void init_loop_side(struct store *s, uv_loop_t *loop)
 {
@@ -273,8 +274,8 @@ void store_submit(struct store_tx *tx, void (*done)(void *owner, enum err e, int
     submit(tx);
 }
 
-void store_query(struct store_tx *tx, void (*done)(void *owner, enum err e, struct store_rows *rows),
-                 void *owner)
+void store_query(struct store_tx *tx,
+                 void (*done)(void *owner, enum err e, struct store_rows *rows), void *owner)
 {
     ASSERT(tx->statements == 1);
     tx->kind = TX_QUERY;

@@ -1,4 +1,5 @@
-/* The SQLite file: opened alone, set up, brought to the newest schema, its statements prepared and checked. */
+/* The SQLite file: opened alone, set up, brought to the newest schema, its statements prepared and
+ * checked. */
 #include "sm/store/sqlite.h"
 
 #include "common/mem.h"
@@ -52,23 +53,26 @@ static int ask_int(struct sqlite_db *d, const char *sql, int64_t *out_value)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* exclusive: no other process can open the file, and the WAL's index needs no shared memory. The lock is taken by the first transaction. */
+/* exclusive: no other process can open the file, and the WAL's index needs no shared memory. The
+ * lock is taken by the first transaction. */
 static int set_up(struct sqlite_db *d, bool is_full_sync)
 {
-    int rc = sqlite3_exec(d->db,
-                          "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
-                          "PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;"
-                          "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-                          "BEGIN EXCLUSIVE; COMMIT;",
-                          NULL, NULL, NULL);
+    static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                                  "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;"
+                                  "PRAGMA wal_autocheckpoint=4000;"
+                                  "PRAGMA journal_size_limit=67108864;"
+                                  "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+                                  "BEGIN EXCLUSIVE; COMMIT;";
+    int rc = sqlite3_exec(d->db, pragmas, NULL, NULL, NULL);
 
     if (rc != SQLITE_OK)
         return rc;
-    return sqlite3_exec(d->db, is_full_sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+    return sqlite3_exec(d->db,
+                        is_full_sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
                         NULL, NULL, NULL);
 }
 
-/* --- schema ----------------------------------------------------------------------------------------------------- */
+/* --- schema ----------------------------------------------------------------------------------- */
 
 /* SQLite would take a column of type bytea for a number's (its affinity rules go by the name). */
 static void add_for_sqlite(struct buf *sql, struct str text)
@@ -96,7 +100,9 @@ static int migrate_from(struct sqlite_db *d, int64_t version)
     buf_add(&sql, STR("BEGIN IMMEDIATE;\n"));
     for (int64_t n = version + 1; n <= store_migration_count; n++) {
         add_for_sqlite(&sql, store_migration_text(n));
-        buf_printf(&sql, "\nINSERT INTO migration (version, done_us) VALUES (%lld, CAST(strftime('%%s') AS bigint) * 1000000);\n",
+        buf_printf(&sql,
+                   "\nINSERT INTO migration (version, done_us)"
+                   " VALUES (%lld, CAST(strftime('%%s') AS bigint) * 1000000);\n",
                    (long long)n);
     }
     buf_add(&sql, STR("COMMIT;"));
@@ -122,7 +128,9 @@ static int claim(struct sqlite_db *d)
         return SQLITE_NOTADB;
     _Static_assert(APPLICATION_ID == 1399878705, "the text below says the same");
     return sqlite3_exec(d->db,
-                        "BEGIN IMMEDIATE; CREATE TABLE migration (version bigint NOT NULL PRIMARY KEY, done_us bigint NOT NULL);"
+                        "BEGIN IMMEDIATE;"
+                        "CREATE TABLE migration (version bigint NOT NULL PRIMARY KEY,"
+                        " done_us bigint NOT NULL);"
                         "PRAGMA application_id=1399878705; COMMIT",
                         NULL, NULL, NULL);
 }
@@ -137,7 +145,9 @@ static enum err migrate(struct sqlite_db *d, const char *path, struct buf *why)
     if ((rc = ask_int(d, "SELECT coalesce(max(version), 0) FROM migration", &version)) != SQLITE_OK)
         return explain(d, rc, path, why);
     if (version > store_migration_count) {
-        buf_printf(why, "%s has schema %lld, and this version knows schemas up to %lld: it was used by a newer version, which cannot be undone",
+        buf_printf(why,
+                   "%s has schema %lld, and this version knows schemas up to %lld: it was used by "
+                   "a newer version, which cannot be undone",
                    path, (long long)version, (long long)store_migration_count);
         return ERR_UNSUPPORTED;
     }
@@ -146,7 +156,7 @@ static enum err migrate(struct sqlite_db *d, const char *path, struct buf *why)
     return ERR_OK;
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static const struct {
     size_t offset;
@@ -198,7 +208,7 @@ static enum err prepare_all(struct sqlite_db *d, const char *path, struct buf *w
     return rc == SQLITE_OK ? ERR_OK : explain(d, rc, path, why);
 }
 
-/* --- open and close --------------------------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------- */
 
 /* SQLite would make it readable for all: it holds keys and messages. */
 static enum err make_file(const char *path, struct buf *why)
@@ -213,7 +223,8 @@ static enum err make_file(const char *path, struct buf *why)
     return ERR_OK;
 }
 
-enum err sqlite_db_open(const struct store_options *options, struct sqlite_db **out_db, struct buf *why)
+enum err sqlite_db_open(const struct store_options *options, struct sqlite_db **out_db,
+                        struct buf *why)
 {
     struct sqlite_db *d = mem_new(struct sqlite_db);
     enum err e;

@@ -1,5 +1,6 @@
-/* Batches: what was submitted becomes one SQLite transaction. A transaction of several statements is a savepoint in it, so that one that
- * is refused takes nothing else with it (a single statement is all or nothing by itself). */
+/* Batches: what was submitted becomes one SQLite transaction. A transaction of several statements
+ * is a savepoint in it, so that one that is refused takes nothing else with it (a single statement
+ * is all or nothing by itself). */
 #include "sm/store/sqlite.h"
 
 #include <stdio.h>
@@ -56,7 +57,8 @@ static void add_row(struct store_rows *rows, sqlite3_stmt *statement)
     }
 }
 
-/* Binds what follows in rest, up to the next statement, and runs it. rows NULL: what it returns is not wanted. */
+/* Binds what follows in rest, up to the next statement, and runs it. rows NULL: what it returns is
+ * not wanted. */
 static int run_statement(struct sqlite_db *d, enum store_statement which, struct str *rest,
                          struct store_rows *rows)
 {

@@ -1,5 +1,6 @@
-/* Submissions and answers as bytes. Each step is one byte of kind, then: a statement's number (2 bytes), a length (4 bytes) and as
- * many bytes, a number (8 bytes), or nothing. Never leaves the process: the machine's own byte order. */
+/* Submissions and answers as bytes. Each step is one byte of kind, then: a statement's number (2
+ * bytes), a length (4 bytes) and as many bytes, a number (8 bytes), or nothing. Never leaves the
+ * process: the machine's own byte order. */
 #include "sm/store/tx.h"
 
 #include "common/mem.h"
@@ -54,7 +55,7 @@ void tx_call_back(struct store_tx *tx)
         tx->rows_done(tx->owner, tx->result, tx->result == ERR_OK ? &tx->rows : NULL);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------ */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static void put(struct buf *b, uint8_t kind, const void *value, size_t n)
 {
@@ -131,7 +132,7 @@ uint32_t tx_parameter_count(const char *sql)
     return count;
 }
 
-/* --- the caller's side: store.h --------------------------------------------------------------------------------- */
+/* --- the caller's side: store.h --------------------------------------------------------------- */
 
 void store_add(struct store_tx *tx, enum store_statement statement)
 {
@@ -167,7 +168,7 @@ void store_bind_int(struct store_tx *tx, int64_t value)
     put(&tx->ops, TX_INT, &value, sizeof value);
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 void tx_rows_clear(struct store_rows *rows, uint32_t columns)
 {

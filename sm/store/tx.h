@@ -1,5 +1,5 @@
-/* What is submitted to a driver and what it answers, in a form that one thread writes and another reads: a run of bytes. Knows no
- * database. */
+/* What is submitted to a driver and what it answers, in a form that one thread writes and another
+ * reads: a run of bytes. Knows no database. */
 #ifndef SM_STORE_TX_H
 #define SM_STORE_TX_H
 
@@ -22,7 +22,8 @@ struct store_rows {
     struct tx_cell row[TX_MAX_COLUMNS];
 };
 
-/* One submission, from store_begin until its callback has returned. It is the loop's, then the writer's, then the loop's again. */
+/* One submission, from store_begin until its callback has returned. It is the loop's, then the
+ * writer's, then the loop's again. */
 struct store_tx {
     struct store_tx *next;
     struct store *store;
@@ -57,7 +58,7 @@ void tx_call_back(struct store_tx *tx);
 struct tx_step {
     enum { TX_STATEMENT, TX_TEXT, TX_BLOB, TX_INT, TX_NULL } kind;
     enum store_statement statement;
-    struct str bytes;  /* of TX_TEXT and TX_BLOB; lives in the submission */
+    struct str bytes; /* of TX_TEXT and TX_BLOB; lives in the submission */
     int64_t number;
 };
 /* rest begins as buf_str(&tx->ops); false when it is used up. */

@@ -1,5 +1,6 @@
-/* SASL first messages, and SCRAM's last, as strangers send them. The first byte chooses the decoder. What was accepted must keep the
- * decoders' promises: names that are UTF-8, not empty, without NUL. */
+/* SASL first messages, and SCRAM's last, as strangers send them. The first byte chooses the
+ * decoder. What was accepted must keep the decoders' promises: names that are UTF-8, not empty,
+ * without NUL. */
 #include "sm/auth/first_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* Logins against a real store: with a small SCRAM client of the test's own, and with GNU SASL as a second opinion. */
+/* Logins against a real store: with a small SCRAM client of the test's own, and with GNU SASL as a
+ * second opinion. */
 #include "sm/auth/auth.h"
 
 #include "common/mem.h"
@@ -62,7 +63,8 @@ static void on_password(void *owner, enum err e)
     b->password_err = e;
 }
 
-static enum err set_password(struct bench *b, const char *account, const char *password, bool is_new)
+static enum err set_password(struct bench *b, const char *account, const char *password,
+                             bool is_new)
 {
     unsigned before = b->passwords;
 
@@ -128,13 +130,15 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- talking ---------------------------------------------------------------------------------------------------- */
+/* --- talking ---------------------------------------------------------------------------------- */
 
 static const struct auth_facts no_tls = { .host = STR(HOST) };
 static const struct auth_facts tls_alone = { .host = STR(HOST), .is_tls = true };
-static const struct auth_facts tls_bound = {
-    .host = STR(HOST), .is_tls = true, .cb_exporter = EXPORTER, .cb_end_point = END_POINT, .cb_unique = UNIQUE
-};
+static const struct auth_facts tls_bound = { .host = STR(HOST),
+                                             .is_tls = true,
+                                             .cb_exporter = EXPORTER,
+                                             .cb_end_point = END_POINT,
+                                             .cb_unique = UNIQUE };
 
 static void wait_for_answer(struct bench *b, unsigned before)
 {
@@ -144,7 +148,8 @@ static void wait_for_answer(struct bench *b, unsigned before)
     assert_int_equal(b->answers, before + 1);
 }
 
-static void start(struct bench *b, const struct auth_facts *facts, const char *mechanism, struct str initial)
+static void start(struct bench *b, const struct auth_facts *facts, const char *mechanism,
+                  struct str initial)
 {
     unsigned before = b->answers;
 
@@ -176,12 +181,12 @@ static void assert_success(struct bench *b, const char *what)
     assert_true(str_is(buf_str(&b->account), "juliet@" HOST));
 }
 
-/* --- a SCRAM client --------------------------------------------------------------------------------------------- */
+/* --- a SCRAM client --------------------------------------------------------------------------- */
 
 struct login {
     const char *mechanism;
-    const char *gs2;      /* "n,,", "p=tls-exporter,," */
-    struct str binding;   /* what this client believes */
+    const char *gs2;    /* "n,,", "p=tls-exporter,," */
+    struct str binding; /* what this client believes */
     const char *user, *password;
 };
 
@@ -189,7 +194,8 @@ static gnutls_mac_algorithm_t mac_of(const char *mechanism)
 {
     if (str_starts_with(str_from(mechanism), STR("SCRAM-SHA-512")))
         return GNUTLS_MAC_SHA512;
-    return str_starts_with(str_from(mechanism), STR("SCRAM-SHA-256")) ? GNUTLS_MAC_SHA256 : GNUTLS_MAC_SHA1;
+    return str_starts_with(str_from(mechanism), STR("SCRAM-SHA-256")) ? GNUTLS_MAC_SHA256
+                                                                      : GNUTLS_MAC_SHA1;
 }
 
 static struct str field(struct str message, char key)
@@ -224,14 +230,18 @@ static void say_first(struct bench *b, const struct auth_facts *facts, const str
 static void salt_password(const struct login *l, struct str server_first, uint8_t *out)
 {
     gnutls_mac_algorithm_t mac = mac_of(l->mechanism);
-    gnutls_datum_t password = { (unsigned char *)(uintptr_t)l->password, (unsigned)strlen(l->password) }, salt;
+    gnutls_datum_t password = { (unsigned char *)(uintptr_t)l->password,
+                                (unsigned)strlen(l->password) },
+                   salt;
     struct buf bytes = { 0 };
     uint64_t iterations;
 
     assert_int_equal(buf_add_base64_decoded(&bytes, field(server_first, 's')), ERR_OK);
     assert_int_equal(str_to_u64(field(server_first, 'i'), &iterations), ERR_OK);
     salt = (gnutls_datum_t){ (unsigned char *)bytes.p, (unsigned)bytes.n };
-    assert_int_equal(gnutls_pbkdf2(mac, &password, &salt, (unsigned)iterations, out, gnutls_hmac_get_len(mac)), 0);
+    assert_int_equal(
+        gnutls_pbkdf2(mac, &password, &salt, (unsigned)iterations, out, gnutls_hmac_get_len(mac)),
+        0);
     buf_fini(&bytes);
 }
 
@@ -242,8 +252,10 @@ static void hmac(const struct login *l, const uint8_t *key, struct str text, uin
     assert_int_equal(gnutls_hmac_fast(mac, key, gnutls_hmac_get_len(mac), text.p, text.n, out), 0);
 }
 
-/* Writes the client-final-message into out and the ServerSignature that must follow, in base64, into signature. */
-static void make_final(const struct login *l, struct str server_first, struct buf *out, struct buf *signature)
+/* Writes the client-final-message into out and the ServerSignature that must follow, in base64,
+ * into signature. */
+static void make_final(const struct login *l, struct str server_first, struct buf *out,
+                       struct buf *signature)
 {
     size_t n = gnutls_hmac_get_len(mac_of(l->mechanism));
     uint8_t salted[64], key[64], stored[64], proof[64], server_key[64], server_signature[64];
@@ -258,7 +270,8 @@ static void make_final(const struct login *l, struct str server_first, struct bu
     buf_printf(&said, ",%.*s,%.*s", STR_ARG(server_first), STR_ARG(buf_str(out)));
     salt_password(l, server_first, salted);
     hmac(l, salted, STR("Client Key"), key);
-    assert_int_equal(gnutls_hash_fast((gnutls_digest_algorithm_t)mac_of(l->mechanism), key, n, stored), 0);
+    assert_int_equal(
+        gnutls_hash_fast((gnutls_digest_algorithm_t)mac_of(l->mechanism), key, n, stored), 0);
     hmac(l, stored, buf_str(&said), proof);
     for (size_t i = 0; i < n; i++)
         proof[i] ^= key[i];
@@ -288,7 +301,7 @@ static void log_in(struct bench *b, const struct auth_facts *facts, const struct
     buf_fini(&signature);
 }
 
-/* --- mechanisms ------------------------------------------------------------------------------------------------- */
+/* --- mechanisms ------------------------------------------------------------------------------- */
 
 static void assert_list(struct bench *b, const struct auth_facts *facts, const char *expected)
 {
@@ -309,7 +322,8 @@ static void mechanisms_are_offered_by_what_the_connection_has_strongest_first(vo
     struct auth_facts limited = tls_bound;
 
     assert_list(*state, &tls_bound,
-                "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
+                "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 "
+                "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
     assert_list(*state, &tls_alone, "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN ");
     assert_list(*state, &no_tls, "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 ");
     limited.mechanisms = two;
@@ -342,7 +356,7 @@ static void a_mechanism_that_is_not_offered_is_refused(void **state)
     assert_failed(b, AUTH_INVALID_MECHANISM, "not allowed by the host");
 }
 
-/* --- logins ----------------------------------------------------------------------------------------------------- */
+/* --- logins ----------------------------------------------------------------------------------- */
 
 static void every_scram_mechanism_logs_in_with_each_binding(void **state)
 {
@@ -359,11 +373,14 @@ static void every_scram_mechanism_logs_in_with_each_binding(void **state)
         { &tls_bound, { "SCRAM-SHA-1-PLUS", "p=tls-exporter,,", EXPORTER, "juliet", "pencil" } },
         { &tls_bound, { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", EXPORTER, "juliet", "pencil" } },
         { &tls_bound, { "SCRAM-SHA-512-PLUS", "p=tls-exporter,,", EXPORTER, "juliet", "pencil" } },
-        { &tls_bound, { "SCRAM-SHA-1-PLUS", "p=tls-server-end-point,,", END_POINT, "juliet", "pencil" } },
-        { &tls_bound, { "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", END_POINT, "juliet", "pencil" } },
+        { &tls_bound,
+          { "SCRAM-SHA-1-PLUS", "p=tls-server-end-point,,", END_POINT, "juliet", "pencil" } },
+        { &tls_bound,
+          { "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", END_POINT, "juliet", "pencil" } },
         { &tls_bound, { "SCRAM-SHA-512-PLUS", "p=tls-unique,,", UNIQUE, "juliet", "pencil" } },
         { &tls_alone, { "SCRAM-SHA-256", "n,a=juliet@" HOST ",", STR_NONE, "juliet", "pencil" } },
-        { &tls_alone, { "SCRAM-SHA-256", "n,a=Juliet@EXAMPLE.com,", STR_NONE, "juliet", "pencil" } },
+        { &tls_alone,
+          { "SCRAM-SHA-256", "n,a=Juliet@EXAMPLE.com,", STR_NONE, "juliet", "pencil" } },
         { &tls_alone, { "SCRAM-SHA-256", "n,,", STR_NONE, "JULIET", "pencil" } },
     };
     struct bench *b = *state;
@@ -401,11 +418,14 @@ static void a_binding_that_does_not_fit_the_mechanism_or_the_offer_is_refused(vo
         struct login login;
         enum auth_failure failure;
     } rows[] = {
-        { { "SCRAM-SHA-256", "y,,", STR_NONE, "juliet", "pencil" }, AUTH_NOT_AUTHORIZED }, /* a downgrade */
-        { { "SCRAM-SHA-256", "p=tls-exporter,,", EXPORTER, "juliet", "pencil" }, AUTH_MALFORMED_REQUEST },
+        { { "SCRAM-SHA-256", "y,,", STR_NONE, "juliet", "pencil" },
+          AUTH_NOT_AUTHORIZED }, /* a downgrade */
+        { { "SCRAM-SHA-256", "p=tls-exporter,,", EXPORTER, "juliet", "pencil" },
+          AUTH_MALFORMED_REQUEST },
         { { "SCRAM-SHA-256-PLUS", "n,,", STR_NONE, "juliet", "pencil" }, AUTH_MALFORMED_REQUEST },
         { { "SCRAM-SHA-256-PLUS", "y,,", STR_NONE, "juliet", "pencil" }, AUTH_MALFORMED_REQUEST },
-        { { "SCRAM-SHA-256-PLUS", "p=tls-unheard-of,,", STR_NONE, "juliet", "pencil" }, AUTH_NOT_AUTHORIZED },
+        { { "SCRAM-SHA-256-PLUS", "p=tls-unheard-of,,", STR_NONE, "juliet", "pencil" },
+          AUTH_NOT_AUTHORIZED },
     };
     struct auth_facts exporter_alone = tls_bound;
     struct bench *b = *state;
@@ -415,20 +435,22 @@ static void a_binding_that_does_not_fit_the_mechanism_or_the_offer_is_refused(vo
         assert_failed(b, rows[i].failure, rows[i].login.gs2);
     }
     exporter_alone.cb_unique = STR_NONE; /* TLS 1.3 */
-    log_in(b, &exporter_alone, &(struct login){ "SCRAM-SHA-1-PLUS", "p=tls-unique,,", UNIQUE, "juliet", "pencil" });
+    log_in(b, &exporter_alone,
+           &(struct login){ "SCRAM-SHA-1-PLUS", "p=tls-unique,,", UNIQUE, "juliet", "pencil" });
     assert_failed(b, AUTH_NOT_AUTHORIZED, "tls-unique on TLS 1.3");
 }
 
 static void an_authzid_of_somebody_else_is_invalid(void **state)
 {
     static const char *const rows[] = {
-        "n,a=romeo@" HOST ",", "n,a=juliet@example.net,", "n,a=juliet@" HOST "/balcony,", "n,a=juliet,", "n,a=" HOST ",",
-        "n,a=@,",
+        "n,a=romeo@" HOST ",", "n,a=juliet@example.net,", "n,a=juliet@" HOST "/balcony,",
+        "n,a=juliet,",         "n,a=" HOST ",",           "n,a=@,",
     };
     struct bench *b = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        log_in(b, &tls_alone, &(struct login){ "SCRAM-SHA-256", rows[i], STR_NONE, "juliet", "pencil" });
+        log_in(b, &tls_alone,
+               &(struct login){ "SCRAM-SHA-256", rows[i], STR_NONE, "juliet", "pencil" });
         assert_failed(b, AUTH_INVALID_AUTHZID, rows[i]);
     }
     start(b, &tls_alone, "PLAIN", STR("romeo@" HOST "\0juliet\0pencil"));
@@ -448,7 +470,9 @@ static void plain_logs_in_and_refuses(void **state)
         { STR("\0nobody\0pencil"), AUTH_NOT_AUTHORIZED },
         { STR("\0juliet@" HOST "\0pencil"), AUTH_NOT_AUTHORIZED },
         { STR("\0jul iet\0pencil"), AUTH_NOT_AUTHORIZED },
-        { STR("\0juliet\0pen\x01" "cil"), AUTH_NOT_AUTHORIZED },
+        { STR("\0juliet\0pen\x01"
+              "cil"),
+          AUTH_NOT_AUTHORIZED },
         { STR("\0juliet\0"), AUTH_MALFORMED_REQUEST },
         { STR("juliet"), AUTH_MALFORMED_REQUEST },
         { STR(""), AUTH_MALFORMED_REQUEST },
@@ -483,7 +507,7 @@ static void without_an_initial_response_the_client_is_asked_for_one(void **state
     assert_true(str_starts_with(buf_str(&b->data), STR("r=" NONCE)));
 }
 
-/* --- those who do not exist ------------------------------------------------------------------------------------- */
+/* --- those who do not exist ------------------------------------------------------------------- */
 
 /* "r=…,s=…,i=…" without the parts that differ by nature. */
 static void assert_same_shape(struct str a, struct str b)
@@ -497,7 +521,8 @@ static void assert_same_shape(struct str a, struct str b)
 static void unknown_users_are_answered_like_known_ones(void **state)
 {
     static const char *const mechanisms[] = { "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512" };
-    static const char *const users[] = { "nobody", "not a local part", "juliet@" HOST, "\xef\xbf\xbd" };
+    static const char *const users[] = { "nobody", "not a local part", "juliet@" HOST,
+                                         "\xef\xbf\xbd" };
     struct buf known = { 0 }, salt = { 0 };
     struct bench *b = *state;
 
@@ -552,13 +577,21 @@ static void an_account_belongs_to_its_host(void **state)
     assert_true(str_is(buf_str(&b->account), "juliet@example.net"));
 }
 
-/* --- what clients should not do --------------------------------------------------------------------------------- */
+/* --- what clients should not do --------------------------------------------------------------- */
 
 static void malformed_first_messages_are_malformed_requests(void **state)
 {
     static const struct str rows[] = {
-        STR(""), STR("n"), STR("n,,"), STR("n,,n=juliet"), STR("n,,n=juliet,r="), STR("n,,n=ju=liet,r=x"), STR("\0juliet\0pencil"),
-        STR("n,,m=1,n=juliet,r=x"), STR("n,,n=jul\0iet,r=x"), STR("n,,n=\xff,r=x"),
+        STR(""),
+        STR("n"),
+        STR("n,,"),
+        STR("n,,n=juliet"),
+        STR("n,,n=juliet,r="),
+        STR("n,,n=ju=liet,r=x"),
+        STR("\0juliet\0pencil"),
+        STR("n,,m=1,n=juliet,r=x"),
+        STR("n,,n=jul\0iet,r=x"),
+        STR("n,,n=\xff,r=x"),
     };
     struct bench *b = *state;
 
@@ -571,7 +604,12 @@ static void malformed_first_messages_are_malformed_requests(void **state)
 static void malformed_final_messages_are_malformed_requests(void **state)
 {
     static const struct str rows[] = {
-        STR(""), STR("c=biws"), STR("c=biws,r=x"), STR("n,,n=juliet,r=x"), STR("c=biws,r=" NONCE ",p=*"), STR("\0"),
+        STR(""),
+        STR("c=biws"),
+        STR("c=biws,r=x"),
+        STR("n,,n=juliet,r=x"),
+        STR("c=biws,r=" NONCE ",p=*"),
+        STR("\0"),
     };
     static const struct login l = { "SCRAM-SHA-256", "n,,", STR_NONE, "juliet", "pencil" };
     struct bench *b = *state;
@@ -617,7 +655,9 @@ static void what_comes_out_of_order_is_a_malformed_request(void **state)
     b->x = (auth_exchange_free(b->x), auth_exchange_new(b->auth, &tls_alone, on_answer, b));
     auth_start(b->x, STR("PLAIN"), STR("\0juliet\0pencil"));
     before = b->answers;
-    respond(b, STR("\0juliet\0pencil")); /* while the first is under way: one failure, nothing after it */
+    respond(
+        b,
+        STR("\0juliet\0pencil")); /* while the first is under way: one failure, nothing after it */
     assert_failed(b, AUTH_MALFORMED_REQUEST, "two at once");
     start(b, &tls_alone, "PLAIN", STR("\0juliet\0pencil"));
     assert_success(b, "afterwards");
@@ -656,7 +696,7 @@ static void when_the_store_is_busy_the_failure_is_temporary_and_does_not_count(v
     assert_false(b->counts);
 }
 
-/* --- passwords -------------------------------------------------------------------------------------------------- */
+/* --- passwords -------------------------------------------------------------------------------- */
 
 static void passwords_are_set_for_new_accounts_and_changed_for_old_ones_only(void **state)
 {
@@ -667,7 +707,11 @@ static void passwords_are_set_for_new_accounts_and_changed_for_old_ones_only(voi
     start(b, &tls_alone, "PLAIN", STR("\0romeo\0other"));
     assert_failed(b, AUTH_NOT_AUTHORIZED, "was not made");
     assert_int_equal(set_password(b, "juliet@" HOST, "", false), ERR_MALFORMED);
-    assert_int_equal(set_password(b, "juliet@" HOST, "a\x01" "b", false), ERR_MALFORMED);
+    assert_int_equal(set_password(b, "juliet@" HOST,
+                                  "a\x01"
+                                  "b",
+                                  false),
+                     ERR_MALFORMED);
     start(b, &tls_alone, "PLAIN", STR("\0juliet\0pencil"));
     assert_success(b, "unchanged");
     assert_int_equal(set_password(b, "juliet@" HOST, "other", false), ERR_OK);
@@ -685,11 +729,12 @@ static void passwords_are_compared_in_their_prepared_form(void **state)
     assert_int_equal(set_password(b, "juliet@" HOST, "cafe\xcc\x81\xc2\xa0x", false), ERR_OK);
     start(b, &tls_alone, "PLAIN", STR("\0juliet\0caf\xc3\xa9 x"));
     assert_success(b, "composed");
-    log_in(b, &tls_alone, &(struct login){ "SCRAM-SHA-256", "n,,", STR_NONE, "juliet", "caf\xc3\xa9 x" });
+    log_in(b, &tls_alone,
+           &(struct login){ "SCRAM-SHA-256", "n,,", STR_NONE, "juliet", "caf\xc3\xa9 x" });
     assert_success(b, "SCRAM");
 }
 
-/* --- GNU SASL, loaded when the test runs ------------------------------------------------------------------------ */
+/* --- GNU SASL, loaded when the test runs ------------------------------------------------------ */
 
 static struct {
     __typeof__(&gsasl_init) init;
@@ -704,8 +749,9 @@ static struct {
 
 static bool load_gsasl(void)
 {
-    static const char *const names[] = { "gsasl_init", "gsasl_done", "gsasl_client_start", "gsasl_step",
-                                         "gsasl_finish", "gsasl_property_set", "gsasl_callback_set", "gsasl_free" };
+    static const char *const names[] = { "gsasl_init",         "gsasl_done",   "gsasl_client_start",
+                                         "gsasl_step",         "gsasl_finish", "gsasl_property_set",
+                                         "gsasl_callback_set", "gsasl_free" };
     void *library = dlopen("libgsasl.so.18", RTLD_NOW);
 
     _Static_assert(sizeof gs == sizeof names, "one name each, in the order of the struct");
@@ -730,7 +776,9 @@ static void give_properties(Gsasl_session *session, const struct login *l)
     if (str_is_set(l->binding)) {
         buf_add_base64(&binding, l->binding);
         buf_add_char(&binding, '\0');
-        gs.property_set(session, str_is(str_from(l->gs2), "p=tls-exporter,,") ? GSASL_CB_TLS_EXPORTER : GSASL_CB_TLS_UNIQUE,
+        gs.property_set(session,
+                        str_is(str_from(l->gs2), "p=tls-exporter,,") ? GSASL_CB_TLS_EXPORTER
+                                                                     : GSASL_CB_TLS_UNIQUE,
                         binding.p);
     }
     buf_fini(&binding);

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <nettle/hmac.h>
 
-/* The exchanges of RFC 5802 §5 and RFC 7677 §3: the server signs what was said with the ServerKey, and the client's proof is the ClientKey
- * xor a signature with the StoredKey. */
+/* The exchanges of RFC 5802 §5 and RFC 7677 §3: the server signs what was said with the ServerKey,
+ * and the client's proof is the ClientKey xor a signature with the StoredKey. */
 static void keys_reproduce_the_exchanges_of_the_rfcs(void **state)
 {
     static const struct {
@@ -22,7 +22,8 @@ static void keys_reproduce_the_exchanges_of_the_rfcs(void **state)
           "rmF9pqV8S7suAoZWja4dJRkFsKQ=" },
         { SCRAM_SHA_256, "W22ZaJ0SNY7soEsUEjb6gQ==",
           "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
-          "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+          "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)"
+          "hNlF$k0",
           "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" },
     };
 
@@ -60,7 +61,8 @@ static void what_is_written_is_read_back(void **state)
 {
     (void)state;
     for (int h = 0; h < SCRAM_HASH_COUNT; h++) {
-        struct scram_keys k = { .hash = (enum scram_hash)h, .iterations = 4096, .salt_bytes = 16 }, back;
+        struct scram_keys k = { .hash = (enum scram_hash)h, .iterations = 4096, .salt_bytes = 16 },
+                          back;
         size_t n = scram_digest_bytes(k.hash);
         struct buf text = { 0 };
 
@@ -79,15 +81,21 @@ static void what_is_written_is_read_back(void **state)
 static void what_is_not_a_secret_is_refused(void **state)
 {
     static const char *const rows[] = {
-        "", "SCRAM-SHA-1", "SCRAM-SHA-1$", "SCRAM-SHA-1$4096", "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92",
+        "",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-1$",
+        "SCRAM-SHA-1$4096",
+        "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92",
         "SCRAM-MD5$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
         "SCRAM-SHA-1$0:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
         "SCRAM-SHA-1$x:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
-        "SCRAM-SHA-1$99999999999:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$99999999999:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+"
+        "qs2/fTE=",
         "SCRAM-SHA-1$4096:$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
         "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=",
         "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$AAAA:D+CSWLOshSulAsxiupA+qs2/fTE=",
-        "SCRAM-SHA-256$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-256$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/"
+        "fTE=",
     };
     struct scram_keys k;
 

@@ -37,7 +37,9 @@ struct bench {
 
 static enum err open_store(struct bench *b, struct buf *why)
 {
-    struct store_options options = { .path = b->path, .is_full_sync = true, .max_queued = b->max_queued };
+    struct store_options options = { .path = b->path,
+                                     .is_full_sync = true,
+                                     .max_queued = b->max_queued };
 
     return store_open(&b->loop, &options, &b->store, why);
 }
@@ -167,7 +169,7 @@ static void get_account_count(struct bench *b)
     store_query(tx, on_rows, b);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------ */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void a_query_sees_what_was_submitted_before_it_and_not_what_came_after(void **state)
 {
@@ -387,7 +389,7 @@ static void the_file_is_for_its_owner_only(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void assert_refused(struct bench *b, enum err expected, const char *word)
 {
@@ -489,7 +491,7 @@ static void a_second_process_is_refused(void **state)
     assert_int_equal(status, 0);
 }
 
-/* --- death and trouble ------------------------------------------------------------------------------------------ */
+/* --- death and trouble ------------------------------------------------------------------------ */
 
 /* Tells what was acknowledged through a pipe, one number each, until it is killed. */
 struct loader {
