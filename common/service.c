@@ -253,6 +253,7 @@ static void close_own(struct process *p)
 static void close_all(struct process *p)
 {
     uv_timer_start(&p->drain_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
+    timers_unref(p->service.timers); /* it sleeps on towards timers that were stopped */
     uv_run(p->service.loop, UV_RUN_DEFAULT);
     net_close(p->service.net);
     timers_close(p->service.timers);

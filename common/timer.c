@@ -100,6 +100,11 @@ struct timers *timers_new(uv_loop_t *loop)
     return ts;
 }
 
+void timers_unref(struct timers *ts)
+{
+    uv_unref((uv_handle_t *)&ts->wake);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     mem_free(CONTAINER_OF((uv_timer_t *)handle, struct timers, wake));

@@ -17,7 +17,10 @@ struct timer {
 
 struct timers *timers_new(uv_loop_t *loop);
 
-/* Closes; freed when the loop has run its close callback. No timer may be set. */
+/* From now on timers alone do not keep the loop running: for the end of a process. */
+void timers_unref(struct timers *ts);
+
+/* Closes; freed when the loop has run its close callback. No timer should be set: it would not fire. */
 void timers_close(struct timers *ts);
 
 void timer_init(struct timer *t, void (*fire)(struct timer *t));

@@ -97,14 +97,17 @@ static struct str account_of(const struct bulk *b, const struct entry *entry, st
 /* body: what the process said; one line of it is enough. */
 static void report(struct bulk *b, const struct entry *entry, struct str body)
 {
+    struct str line;
+
     body = str_trim(body);
+    line = str_cut(&body, '\n');
     b->failed++;
     if (b->options->is_json)
         buf_printf(&b->errors, "%s{\"line\":%u,\"answer\":%.*s}", b->errors.n > 0 ? "," : "", entry->line,
-                   body.n > 0 && body.p[0] == '{' ? (int)body.n : 4, body.n > 0 && body.p[0] == '{' ? body.p : "null");
+                   line.n > 0 && line.p[0] == '{' ? (int)line.n : 4, line.n > 0 && line.p[0] == '{' ? line.p : "null");
     else
         fprintf(stderr, "sallyportctl: %s:%u: %.*s: %.*s\n", b->options->file, entry->line, STR_ARG(entry->name),
-                STR_ARG(str_cut(&body, '\n')));
+                STR_ARG(line));
 }
 
 static void finish(struct bulk *b, size_t i, enum err e)

@@ -136,8 +136,11 @@ static enum err ask_process(struct tool *t, const char *name, struct ask *a)
 
 static void print_indented(struct str text)
 {
-    while (text.n > 0)
-        printf("  %.*s\n", STR_ARG(str_cut(&text, '\n')));
+    while (text.n > 0) {
+        struct str line = str_cut(&text, '\n');
+
+        printf("  %.*s\n", STR_ARG(line));
+    }
 }
 
 static void print_json_failure(enum err e)
@@ -159,11 +162,12 @@ static void print_json(struct tool *t, const char *name, bool is_grouped, enum e
 /* Failures go to standard error, so that what is piped on is answers only. */
 static void print_text(struct tool *t, const char *name, bool is_grouped, struct str body, int code)
 {
-    if (code >= CTL_USAGE)
-        fprintf(stderr, "sallyportctl: %s: %.*s\n", name, STR_ARG(str_trim(body)));
-    else if (is_grouped && str_is(t->args[0], "metrics"))
+    if (code >= CTL_USAGE) {
+        body = str_trim(body);
+        fprintf(stderr, "sallyportctl: %s: %.*s\n", name, STR_ARG(body));
+    } else if (is_grouped && str_is(t->args[0], "metrics")) {
         printf("# %s\n%.*s", name, STR_ARG(body));
-    else if (is_grouped) {
+    } else if (is_grouped) {
         printf("%s:\n", name);
         print_indented(body);
     } else {
