@@ -30,7 +30,7 @@ void sqlite_db_close(struct sqlite_db *d); /* NULL is fine */
 /* Runs queries from the front of list up to the first write, and moves them to done. */
 void sqlite_run_queries(struct sqlite_db *d, struct tx_list *list, struct tx_list *done);
 
-/* Runs all of list as one transaction; each gets its result. When it fails as a whole nothing of it
+/* Runs all of list as one transaction; each has its result. When it fails as a whole nothing of it
  * is kept, d->error says why, and its queries have been answered without it. */
 void sqlite_run_batch(struct sqlite_db *d, struct tx_list *list);
 
