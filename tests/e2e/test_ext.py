@@ -74,7 +74,11 @@ def test_disco_items_of_the_server_are_its_components(cluster, unique):
 
 
 def test_contact_addresses_of_administrators(new_cluster):
-    cluster = new_cluster("--set", 'sm:admins = {"root@localhost"}')
+    cluster = new_cluster()
+    conf = cluster.folder / "conf/sm-1.conf"
+    cluster.kill("sm-1")
+    conf.write_text(conf.read_text().replace('host "localhost" {', 'host "localhost" {\n    admins = {"root@localhost"}'))
+    cluster.start("sm-1")
     found = cluster.online("alice").iq("get", query(INFO), to="localhost").find(q(INFO, "query"))
     values = {f.get("var"): [v.text for v in f] for f in found.iter("{jabber:x:data}field")}
     assert values == {"FORM_TYPE": ["http://jabber.org/network/serverinfo"], "admin-addresses": ["xmpp:root@localhost"]}
