@@ -19,8 +19,9 @@ struct account {
     /* Offline messages (offline.c): how many wait in the store, puts submitted so far, the delivery under way. */
     int64_t offline_count;
     uint64_t offline_puts;
+    int64_t offline_after_us;  /* rows up to this stamp were given to a session */
     struct offline_run *offline_run;
-    bool is_loading;
+    bool is_loading, is_missing;
 };
 
 /* Finds or loads it. found is called with NULL when there is no such account (or the store failed: e tells), at once when it is in memory

@@ -46,6 +46,7 @@ struct queue {
     int64_t read_seq;      /* rows up to it are in memory */
     bool has_rows;         /* there may be rows behind it: what is new goes there too */
     bool is_reading;
+    uint32_t puts;         /* rows put behind, so far */
     bool is_marked;
     uint64_t mark;         /* the last frame made when the timer was set */
 };
@@ -66,6 +67,8 @@ void queue_add_now(struct session *s, struct str payload);
 void queue_pump(struct session *s);
 /* Sends again what is not known to be written. */
 void queue_repeat(struct session *s);
+/* Frames were confirmed as written: their rows can go. */
+void queue_settle(struct session *s);
 /* store_after_ms have passed. */
 void queue_on_timer(struct session *s);
 

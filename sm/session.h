@@ -57,6 +57,8 @@ struct session {
     struct list held;          /* frames that wait until the binding is committed */
     uint64_t stored_up;        /* the counter of its row, while it is loaded */
     struct origin *end_origin; /* of the frame that ended it */
+    enum stream_error end_error; /* that we ended it with */
+    char *end_text;
     uint32_t redeliveries;     /* what still keeps the row */
     bool is_holding, is_over, is_row_gone, is_by_frame;
 };

@@ -33,6 +33,7 @@ struct sm {
     uint64_t hosts_version;
     struct acks *acks;          /* acknowledgements that are due (sm/acks.h) */
     struct adopter *adopter;    /* nonces that were used (sm/adopt.h) */
+    struct timer purge;
     int64_t last_stamp_us;      /* sm_stamp_us */
     bool is_stopping;
 };

@@ -1,0 +1,237 @@
+/* Accounts in memory. Loading is three queries in a row of the store's queue: the account, its roster, how many messages wait. Who asks meanwhile
+ * waits, in order. Deletion is account_delete.c's. */
+#include "sm/account.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "sm/account_parts.h"
+#include "sm/metrics.h"
+#include "sm/offline.h"
+#include "sm/roster.h"
+#include "sm/session.h"
+#include "sm/store/store.h"
+
+struct waiter {
+    struct list at;
+    account_found_fn *found;
+    void *owner;
+};
+
+static struct str key_of(const void *item)
+{
+    return ((const struct account *)item)->jid.bare;
+}
+
+void account_table_init(struct sm *sm)
+{
+    table_init(&sm->accounts, key_of);
+}
+
+static void free_account(struct account *a)
+{
+    timer_stop(&a->idle);
+    offline_forget(a);
+    table_remove(&a->sm->accounts, a->jid.bare);
+    roster_free(a->roster);
+    mem_free((char *)a->jid.full.p);
+    mem_free(a);
+    metric_dec(&sm_metric_accounts);
+}
+
+void account_table_fini(struct sm *sm)
+{
+    struct account *a;
+    size_t at = 0;
+
+    while ((a = table_next(&sm->accounts, &at))) {
+        while (!list_is_empty(&a->waiters)) {
+            struct waiter *w = CONTAINER_OF(list_first(&a->waiters), struct waiter, at);
+
+            list_remove(&w->at);
+            w->found(w->owner, NULL, ERR_CLOSED);
+            mem_free(w);
+        }
+        free_account(a);
+        at = 0;
+    }
+    table_fini(&sm->accounts);
+}
+
+/* --- idle -------------------------------------------------------------------------------------------------------- */
+
+static bool is_used(const struct account *a)
+{
+    return a->pins > 0 || !list_is_empty(&a->sessions) || !list_is_empty(&a->waiters) || a->is_loading;
+}
+
+static void on_idle(struct timer *t)
+{
+    struct account *a = CONTAINER_OF(t, struct account, idle);
+
+    if (!is_used(a))
+        free_account(a);
+}
+
+static void watch(struct account *a)
+{
+    if (!is_used(a) && !a->sm->is_stopping)
+        timer_set(a->sm->service->timers, &a->idle, (uint64_t)a->sm->conf->account_idle_ms);
+}
+
+void account_pin(struct account *a)
+{
+    a->pins++;
+}
+
+void account_unpin(struct account *a)
+{
+    ASSERT(a->pins > 0);
+    a->pins--;
+    watch(a);
+}
+
+/* --- loading ----------------------------------------------------------------------------------------------------- */
+
+/* Each may ask for more; the account stays while it is pinned here. */
+static void answer_waiters(struct account *a, enum err e)
+{
+    while (!list_is_empty(&a->waiters)) {
+        struct waiter *w = CONTAINER_OF(list_first(&a->waiters), struct waiter, at);
+
+        list_remove(&w->at);
+        w->found(w->owner, e == ERR_OK ? a : NULL, e);
+        mem_free(w);
+    }
+}
+
+static void finish(struct account *a, enum err e)
+{
+    bool is_gone = e != ERR_OK && list_is_empty(&a->sessions) && a->pins == 0;
+
+    a->is_loading = false;
+    a->is_loaded = e == ERR_OK;
+    if (is_gone)
+        table_remove(&a->sm->accounts, a->jid.bare); /* who is told may make it anew */
+    a->pins++;
+    answer_waiters(a, e);
+    a->pins--;
+    if (!is_gone) {
+        watch(a);
+        return;
+    }
+    roster_free(a->roster);
+    mem_free((char *)a->jid.full.p);
+    mem_free(a);
+    metric_dec(&sm_metric_accounts);
+}
+
+static void on_count(void *owner, enum err e, struct store_rows *rows)
+{
+    struct account *a = owner;
+
+    if (e == ERR_OK && rows && store_next(rows))
+        a->offline_count = store_int(rows, 0);
+    finish(a, e != ERR_OK ? e : a->is_missing ? ERR_NOT_FOUND : ERR_OK);
+}
+
+static void on_roster(void *owner, enum err e, struct store_rows *rows)
+{
+    struct account *a = owner;
+
+    if (e == ERR_OK && rows)
+        roster_load(a->roster, rows);
+}
+
+static void on_account(void *owner, enum err e, struct store_rows *rows)
+{
+    struct account *a = owner;
+
+    roster_free(a->roster);
+    a->roster = roster_new();
+    a->is_missing = e == ERR_OK && !store_next(rows);
+    if (e == ERR_OK && !a->is_missing)
+        a->roster->version = (uint64_t)store_int(rows, 1);
+}
+
+static void query(struct account *a, enum store_statement statement,
+                  void (*done)(void *owner, enum err e, struct store_rows *rows))
+{
+    struct store_tx *tx = store_begin(a->sm->store);
+
+    store_add(tx, statement);
+    store_bind_text(tx, a->jid.bare);
+    store_query(tx, done, a);
+}
+
+/* The last one finishes: queries are answered in their order. */
+static void load(struct account *a)
+{
+    a->is_loading = true;
+    query(a, STORE_ACCOUNT_GET, on_account);
+    query(a, STORE_ROSTER_LOAD, on_roster);
+    query(a, STORE_OFFLINE_COUNT, on_count);
+}
+
+static struct account *make(struct sm *sm, const struct jid *bare)
+{
+    struct account *a = mem_new(struct account);
+
+    a->sm = sm;
+    a->host = sm_host(sm, bare->domain);
+    a->roster = roster_new();
+    jid_split(str_from(str_dup(bare->bare)), &a->jid);
+    list_init(&a->sessions);
+    list_init(&a->waiters);
+    timer_init(&a->idle, on_idle);
+    table_put(&sm->accounts, a);
+    metric_inc(&sm_metric_accounts);
+    return a;
+}
+
+void account_with(struct sm *sm, const struct jid *bare, account_found_fn *found, void *owner)
+{
+    struct account *a = table_get(&sm->accounts, bare->bare);
+    struct waiter *w;
+
+    if (a && a->is_loaded && list_is_empty(&a->waiters)) {
+        timer_stop(&a->idle);
+        a->pins++;
+        found(owner, a, ERR_OK);
+        account_unpin(a);
+        return;
+    }
+    if (!a)
+        a = make(sm, bare);
+    w = mem_new(struct waiter);
+    w->found = found;
+    w->owner = owner;
+    list_push_back(&a->waiters, &w->at);
+    if (!a->is_loading && !a->is_loaded)
+        load(a);
+}
+
+struct account *account_in_memory(const struct sm *sm, struct str bare)
+{
+    struct account *a = table_get(&sm->accounts, bare);
+
+    return a && a->is_loaded ? a : NULL;
+}
+
+void account_reload(struct account *a)
+{
+    if (a->is_loading || a->sm->is_stopping)
+        return;
+    a->is_loaded = false;
+    load(a);
+}
+
+struct session *account_session(const struct account *a, struct str resource)
+{
+    LIST_FOR_EACH (at, &a->sessions) {
+        struct session *s = CONTAINER_OF(at, struct session, account_at);
+
+        if (str_eq(s->jid.resource, resource))
+            return s;
+    }
+    return NULL;
+}

@@ -1,0 +1,77 @@
+/* Deleting an account: its contacts are told, its sessions end, its rows go in one transaction, and then it is forgotten. */
+#include "sm/account.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "sm/offline.h"
+#include "sm/roster.h"
+#include "sm/session.h"
+#include "sm/store/store.h"
+
+struct deletion {
+    struct sm *sm;
+    struct account *account; /* pinned */
+    void (*done)(void *owner, enum err e);
+    void *owner;
+};
+
+static void finish(struct deletion *d, enum err e)
+{
+    d->done(d->owner, e);
+    mem_free(d);
+}
+
+/* Whoever asks from now on is told that there is none: by loading it anew. */
+static void on_deleted(void *owner, enum err e, int64_t changes)
+{
+    struct deletion *d = owner;
+    struct account *a = d->account;
+
+    (void)changes;
+    if (e == ERR_OK)
+        audit("account-removed", kv_str("account", a->jid.bare));
+    a->offline_count = 0;
+    account_reload(a);
+    account_unpin(a);
+    finish(d, e);
+}
+
+static void delete_rows(struct deletion *d)
+{
+    static const enum store_statement statements[] = { STORE_ROSTER_CLEAR, STORE_DATA_CLEAR, STORE_OFFLINE_CLEAR, STORE_SECRET_DELETE,
+                                                       STORE_ACCOUNT_DELETE };
+    struct store_tx *tx = store_begin(d->sm->store);
+
+    for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
+        store_add(tx, statements[i]);
+        store_bind_text(tx, d->account->jid.bare);
+    }
+    store_submit(tx, on_deleted, d);
+}
+
+static void on_found(void *owner, struct account *a, enum err e)
+{
+    struct deletion *d = owner;
+
+    if (!a) {
+        finish(d, e);
+        return;
+    }
+    account_pin(a);
+    d->account = a;
+    while (!list_is_empty(&a->sessions))
+        session_end(CONTAINER_OF(list_first(&a->sessions), struct session, account_at), STREAM_NOT_AUTHORIZED,
+                    STR("the account was removed"));
+    roster_tell_gone(a);
+    delete_rows(d);
+}
+
+void account_delete(struct sm *sm, const struct jid *bare, void (*done)(void *owner, enum err e), void *owner)
+{
+    struct deletion *d = mem_new(struct deletion);
+
+    d->sm = sm;
+    d->done = done;
+    d->owner = owner;
+    account_with(sm, bare, on_found, d);
+}

@@ -1,0 +1,302 @@
+/* Start: one step after another, each a query or a transaction of the store. */
+#include "sm/boot.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "sm/account.h"
+#include "sm/hosts.h"
+#include "sm/offline.h"
+#include "sm/session_parts.h"
+#include "sm/store/store.h"
+
+enum { MAX_VALUE = 8 };
+
+struct boot {
+    struct sm *sm;
+    uint32_t pending;      /* what is under way */
+    enum err e;
+    uint64_t sessions;
+    struct str value;      /* of the last meta_get; absent: none */
+    struct arena arena;
+};
+
+static void wait_for(struct boot *b)
+{
+    while (b->pending > 0)
+        uv_run(b->sm->service->loop, UV_RUN_ONCE);
+}
+
+static void done(struct boot *b, enum err e)
+{
+    b->pending--;
+    if (e != ERR_OK && b->e == ERR_OK)
+        b->e = e;
+}
+
+/* --- meta -------------------------------------------------------------------------------------------------------- */
+
+static void on_value(void *owner, enum err e, struct store_rows *rows)
+{
+    struct boot *b = owner;
+
+    b->value = e == ERR_OK && store_next(rows) ? arena_str(&b->arena, store_text(rows, 0)) : STR_NONE;
+    done(b, e);
+}
+
+static struct str meta_get(struct boot *b, const char *name)
+{
+    struct store_tx *tx = store_begin(b->sm->store);
+
+    store_add(tx, STORE_META_GET);
+    store_bind_text(tx, str_from(name));
+    b->pending++;
+    store_query(tx, on_value, b);
+    wait_for(b);
+    return b->value;
+}
+
+static void on_put(void *owner, enum err e, int64_t changes)
+{
+    (void)changes;
+    done(owner, e);
+}
+
+static void add_meta(struct store_tx *tx, const char *name, struct str value)
+{
+    store_add(tx, STORE_META_PUT);
+    store_bind_text(tx, str_from(name));
+    store_bind_blob(tx, value);
+}
+
+static void add_number(struct store_tx *tx, const char *name, uint64_t value)
+{
+    struct buf text = { 0 };
+
+    buf_add_u64(&text, value);
+    add_meta(tx, name, buf_str(&text));
+    buf_fini(&text);
+}
+
+static uint64_t meta_number(struct boot *b, const char *name)
+{
+    uint64_t value = 0;
+    struct str text = meta_get(b, name);
+
+    if (str_is_set(text) && str_to_u64(text, &value) != ERR_OK)
+        b->e = ERR_MALFORMED;
+    return value;
+}
+
+/* Made at the first start, and the same for ever. */
+static void meta_key(struct boot *b, struct store_tx *tx, const char *name, uint8_t *out, size_t n)
+{
+    struct str value = meta_get(b, name);
+
+    if (!str_is_set(value)) {
+        sm_random(out, n);
+        add_meta(tx, name, str_of(out, n));
+    } else if (value.n == n) {
+        memcpy(out, value.p, n);
+    } else {
+        b->e = ERR_MALFORMED;
+    }
+}
+
+static void meta_hosts(struct boot *b, struct store_tx *tx)
+{
+    struct buf content = { 0 };
+    struct str old;
+
+    hosts_write_content(b->sm, &content);
+    b->sm->hosts_version = meta_number(b, "hosts_version");
+    old = meta_get(b, "hosts");
+    if (!str_is_set(old) || !str_eq(old, buf_str(&content))) {
+        b->sm->hosts_version++;
+        add_number(tx, "hosts_version", b->sm->hosts_version);
+        add_meta(tx, "hosts", buf_str(&content));
+    }
+    buf_fini(&content);
+}
+
+/* All that is new in one transaction: the epoch is taken when this has been committed. */
+static void load_meta(struct boot *b)
+{
+    struct store_tx *tx = store_begin(b->sm->store);
+
+    b->sm->epoch = meta_number(b, "epoch") + 1;
+    add_number(tx, "epoch", b->sm->epoch);
+    meta_key(b, tx, "slot_key", b->sm->slot_key, sizeof b->sm->slot_key);
+    meta_key(b, tx, "adopt_key", b->sm->adopt_key, sizeof b->sm->adopt_key);
+    meta_hosts(b, tx);
+    b->pending++;
+    store_submit(tx, on_put, b);
+    wait_for(b);
+}
+
+/* --- sessions ---------------------------------------------------------------------------------------------------- */
+
+/* A row whose account is being loaded. */
+struct loading {
+    struct boot *boot;
+    struct buf text; /* the row's texts, one behind the other */
+    struct session_row row;
+};
+
+static void move(struct loading *l, struct str *field, size_t *at)
+{
+    if (!str_is_set(*field))
+        return;
+    *field = str_of(l->text.p + *at, field->n);
+    *at += field->n;
+}
+
+/* The row's texts live only as long as the query: they are copied. */
+static void keep_texts(struct loading *l)
+{
+    struct str *const fields[] = { &l->row.id, &l->row.account, &l->row.c2s, &l->row.conn, &l->row.addr, &l->row.resource, &l->row.presence,
+                                   &l->row.directed };
+    size_t at = 0;
+
+    _Static_assert(ARRAY_LEN(fields) == MAX_VALUE, "all texts of a row");
+    buf_reserve(&l->text, 1);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        buf_add(&l->text, *fields[i]);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        move(l, fields[i], &at);
+}
+
+static void on_account(void *owner, struct account *a, enum err e)
+{
+    struct loading *l = owner;
+    struct boot *b = l->boot;
+
+    if (a && a->host && session_load(b->sm, a, &l->row))
+        b->sessions++;
+    else
+        log_warn("a session's account is gone", kv_str("account", l->row.account));
+    done(b, e == ERR_NOT_FOUND ? ERR_OK : e);
+    buf_fini(&l->text);
+    mem_free(l);
+}
+
+static void on_sessions(void *owner, enum err e, struct store_rows *rows)
+{
+    struct boot *b = owner;
+
+    while (e == ERR_OK && store_next(rows)) {
+        struct loading *l = mem_new(struct loading);
+        struct jid jid;
+
+        l->boot = b;
+        session_row_read(rows, &l->row);
+        keep_texts(l);
+        jid_split(l->row.account, &jid);
+        b->pending++;
+        account_with(b->sm, &jid, on_account, l);
+    }
+    done(b, e);
+}
+
+static void on_queues(void *owner, enum err e, struct store_rows *rows)
+{
+    struct boot *b = owner;
+
+    while (e == ERR_OK && store_next(rows)) {
+        struct session *s = table_get(&b->sm->sessions, store_text(rows, 0));
+
+        if (s)
+            s->queue.has_rows = true;
+    }
+    done(b, e);
+}
+
+/* Messages that were on their way out of the offline store when the last life ended. */
+static void resume_offline(struct sm *sm)
+{
+    struct session *s;
+
+    for (size_t at = 0; (s = table_next(&sm->sessions, &at));) {
+        if (session_is_available(s) && s->priority >= 0)
+            offline_deliver(s);
+    }
+}
+
+static void load_sessions(struct boot *b)
+{
+    struct store_tx *tx = store_begin(b->sm->store);
+
+    store_add(tx, STORE_SESSION_ALL);
+    b->pending++;
+    store_query(tx, on_sessions, b);
+    wait_for(b);
+    tx = store_begin(b->sm->store);
+    store_add(tx, STORE_QUEUE_SESSIONS);
+    b->pending++;
+    store_query(tx, on_queues, b);
+    wait_for(b);
+    resume_offline(b->sm);
+}
+
+enum err boot_load(struct sm *sm, struct buf *why)
+{
+    struct boot b = { .sm = sm };
+
+    load_meta(&b);
+    if (b.e == ERR_OK)
+        load_sessions(&b);
+    arena_fini(&b.arena);
+    if (b.e != ERR_OK)
+        buf_printf(why, "the store cannot be read at start: %s", err_text(b.e));
+    else
+        log_info("state is loaded", kv_u64("epoch", sm->epoch), kv_u64("sessions", b.sessions), kv_u64("hosts_version", sm->hosts_version));
+    return b.e;
+}
+
+/* --- reload ------------------------------------------------------------------------------------------------------ */
+
+struct change {
+    struct sm *sm;
+    struct buf content;
+};
+
+static void on_hosts_stored(void *owner, enum err e, int64_t changes)
+{
+    struct sm *sm = owner;
+
+    (void)changes;
+    if (e != ERR_OK)
+        log_error("the host table is not stored", kv_err(e));
+    if (sm->is_stopping)
+        return;
+    hosts_send_all(sm);
+    hosts_send_slots_all(sm);
+}
+
+static void on_old_hosts(void *owner, enum err e, struct store_rows *rows)
+{
+    struct change *c = owner;
+    bool is_same = e == ERR_OK && store_next(rows) && str_eq(store_text(rows, 0), buf_str(&c->content));
+
+    if (!is_same && !c->sm->is_stopping) {
+        struct store_tx *tx = store_begin(c->sm->store);
+
+        c->sm->hosts_version++;
+        add_number(tx, "hosts_version", c->sm->hosts_version);
+        add_meta(tx, "hosts", buf_str(&c->content));
+        store_submit(tx, on_hosts_stored, c->sm);
+    }
+    buf_fini(&c->content);
+    mem_free(c);
+}
+
+void boot_hosts_changed(struct sm *sm)
+{
+    struct store_tx *tx = store_begin(sm->store);
+    struct change *c = mem_new(struct change);
+
+    c->sm = sm;
+    hosts_write_content(sm, &c->content);
+    store_add(tx, STORE_META_GET);
+    store_bind_text(tx, STR("hosts"));
+    store_query(tx, on_old_hosts, c);
+}

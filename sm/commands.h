@@ -1,0 +1,12 @@
+/* What sallyportctl may ask and order, besides the commands of every process. */
+#ifndef SM_COMMANDS_H
+#define SM_COMMANDS_H
+
+#include "common/ctl.h"
+
+/* commands_links.c */
+void commands_links(void *app, struct ctl_request *r);
+
+extern const struct ctl_command commands_table[];
+
+#endif

@@ -1,0 +1,182 @@
+/* The keys of sm.conf: one row each (common/conf.h), and what rows cannot say. */
+#include "sm/conf.h"
+
+#include "common/arena.h"
+#include "common/mem.h"
+#include "proto/jid.h"
+
+#include <sys/stat.h>
+
+#define AT(field) offsetof(struct sm_conf, field)
+#define HOST(field) offsetof(struct sm_host_conf, field)
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024, MIB = 1024 * 1024 };
+
+static const char *const syncs[] = { "full", "normal", NULL };
+static const char *const conflicts[] = { "replace-old", "rename-new", "refuse-new", NULL };
+
+static const struct conf_key keys[] = {
+    SERVICE_CONF_KEYS,
+    LINK_CONF_KEYS(AT(link)),
+    { "store_path", CONF_PATH, AT(store_path), NULL, 0, 0, NULL, CONF_AT_START,
+      "The embedded database, one file; its folder must exist and be the process's own." },
+    { "store_sync", CONF_CHOICE, AT(store_sync), "full", 0, 0, syncs, CONF_AT_START,
+      "full: what is acknowledged survives a loss of power. normal: it survives the death of any process." },
+    { "store_queue", CONF_INT, AT(store_queue), "20000", 100, 10000000, NULL, CONF_AT_START,
+      "Transactions and queries that may wait for the store; beyond that new logins and offline messages are refused." },
+    { "scram_iterations", CONF_INT, AT(scram_iterations), "10000", 4096, 10000000, NULL, CONF_AT_START,
+      "Rounds of PBKDF2 in the SCRAM keys of new passwords (RFC 5802 5.1: at least 4096)." },
+    { "auth_retries", CONF_INT, AT(auth_retries), "3", 1, 100, NULL, CONF_AT_RELOAD,
+      "Wrong guesses that one connection may make before its stream ends (RFC 6120 6.4.5)." },
+    { "bind_conflict", CONF_CHOICE, AT(bind_conflict), "replace-old", 0, 0, conflicts, CONF_AT_RELOAD,
+      "When a resource is in use (RFC 6120 7.7.2.2): the old stream ends with conflict, the new one gets another name, or the new one is refused." },
+    { "max_resources", CONF_INT, AT(max_resources), "20", 1, 10000, NULL, CONF_AT_RELOAD,
+      "Sessions of one account at a time." },
+    { "max_roster_items", CONF_INT, AT(max_roster_items), "1000", 1, 100000, NULL, CONF_AT_RELOAD,
+      "Contacts in one roster, pending requests included." },
+    { "max_offline", CONF_INT, AT(max_offline), "1000", 0, 1000000, NULL, CONF_AT_RELOAD,
+      "Messages kept for one account that is away; more are refused with service-unavailable." },
+    { "max_data", CONF_SIZE, AT(max_data_bytes), "512k", 1024, 64 * MIB, NULL, CONF_AT_RELOAD,
+      "Bytes of private XML and vcard of one account." },
+    { "account_idle", CONF_DURATION, AT(account_idle_ms), "5m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "How long an account without sessions stays in memory." },
+    { "session_window", CONF_INT, AT(session_window), "256", 1, 65536, NULL, CONF_AT_RELOAD,
+      "Stanzas under way to one client." },
+    { "session_window_bytes", CONF_SIZE, AT(session_window_bytes), "512k", 10000, 64 * MIB, NULL, CONF_AT_RELOAD,
+      "Bytes under way to one client." },
+    { "session_queue", CONF_INT, AT(session_queue), "1000", 1, 1000000, NULL, CONF_AT_RELOAD,
+      "Stanzas waiting in memory behind the window of one client; what is beyond waits in the store." },
+    { "session_queue_bytes", CONF_SIZE, AT(session_queue_bytes), "1M", 10000, 1024LL * MIB, NULL, CONF_AT_RELOAD,
+      "Bytes waiting in memory behind the window of one client." },
+    { "store_after", CONF_DURATION, AT(store_after_ms), "1s", 100, HOUR, NULL, CONF_AT_RELOAD,
+      "What a client has not taken in this time goes to the store, so that its sender need not wait." },
+    { "lost_c2s", CONF_DURATION, AT(lost_c2s_ms), "5m", SECOND, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "Sessions of a c2s that does not come back in this time end." },
+    { "software_os", CONF_TEXT, AT(software_os), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The operating system that XEP-0092 tells; nothing when absent." },
+    { "disabled", CONF_LIST, AT(disabled), "", 0, 0, NULL, CONF_AT_START,
+      "Extensions that are turned off, by the name of their file in sm/ext." },
+    { 0 },
+};
+
+static const struct conf_key host_keys[] = {
+    { "tls_required", CONF_BOOL, HOST(is_tls_required), "yes", 0, 0, NULL, CONF_AT_RELOAD,
+      "Nobody logs in without TLS." },
+    { "mechanisms", CONF_LIST, HOST(mechanisms), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "SASL mechanisms that are offered, without -PLUS; all when absent." },
+    { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
+      "Strangers may make accounts (XEP-0077)." },
+    { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,
+      "Users may change their password and delete their account (XEP-0077)." },
+    { "max_stanza", CONF_SIZE, HOST(max_stanza), "256k", 10000, 8 * MIB, NULL, CONF_AT_RELOAD,
+      "The largest element of an authenticated client (RFC 6120 13.12: at least 10000 bytes)." },
+    { "max_stanza_before", CONF_SIZE, HOST(max_stanza_before), "8k", 2 * KIB, 8 * MIB, NULL, CONF_AT_RELOAD,
+      "The largest element before authentication; it must hold a SASL response." },
+    { "max_depth", CONF_INT, HOST(max_depth), "64", 4, 64, NULL, CONF_AT_RELOAD,
+      "How deeply elements may be nested." },
+    { "max_attributes", CONF_INT, HOST(max_attributes), "64", 8, 64, NULL, CONF_AT_RELOAD,
+      "How many attributes one element may have." },
+    { "bytes_per_second", CONF_SIZE, HOST(bytes_per_second), "100k", 0, 1024LL * MIB, NULL, CONF_AT_RELOAD,
+      "A client that sends more is read more slowly. 0: no limit." },
+    { "stanzas_per_second", CONF_INT, HOST(stanzas_per_second), "100", 0, 1000000, NULL, CONF_AT_RELOAD,
+      "A client that sends more is read more slowly. 0: no limit." },
+    { "auth_timeout", CONF_DURATION, HOST(auth_timeout_ms), "30s", SECOND, 10 * MINUTE, NULL, CONF_AT_RELOAD,
+      "From accepting a connection until its client is authenticated." },
+    { "idle_timeout", CONF_DURATION, HOST(idle_timeout_ms), "0", 0, 7LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "A client from which nothing came for so long is ended. 0: never." },
+    { "admins", CONF_LIST, HOST(admins), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Bare JIDs of those who can be asked about this host (XEP-0157)." },
+    { 0 },
+};
+
+static const struct conf_section sections[] = {
+    { .keys = keys },
+    { .name = "peer", .keys = link_peer_keys, .is_titled = true, .offset = AT(link.peers), .item_bytes = sizeof(struct link_peer_conf),
+      .doc = "A router; the title is its component name." },
+    { .name = "host", .keys = host_keys, .is_titled = true, .offset = AT(hosts), .item_bytes = sizeof(struct sm_host_conf),
+      .doc = "A domain that is served; at least one." },
+    { .is_end = true },
+};
+
+const struct conf_spec sm_conf_spec = { .bytes = sizeof(struct sm_conf), .sections = sections };
+
+/* --- what rows cannot say ---------------------------------------------------------------------------------------- */
+
+static bool check_jid(const struct sm_host_conf *h, const char *text, struct buf *why)
+{
+    struct arena arena = { 0 };
+    struct jid jid;
+    bool is_good = jid_parse(str_from(text), &arena, &jid) == ERR_OK && jid_is_bare(&jid);
+
+    if (!is_good)
+        buf_printf(why, "host \"%s\": admins: expected bare addresses, not \"%s\"\n", h->name, text);
+    arena_fini(&arena);
+    return is_good;
+}
+
+/* The name as addresses have it (RFC 7622 §3.2). */
+static bool normalise(struct sm_host_conf *h, struct buf *why)
+{
+    struct arena arena = { 0 };
+    struct str name;
+    bool is_good = jid_prepare_domain(str_from(h->name), &arena, &name) == ERR_OK;
+
+    if (is_good) {
+        char *text = str_dup(name);
+
+        mem_free(h->name);
+        h->name = text;
+    } else {
+        buf_printf(why, "host \"%s\": expected a domain name\n", h->name);
+    }
+    arena_fini(&arena);
+    return is_good;
+}
+
+static bool check_host(struct sm_conf *c, size_t at, struct buf *why)
+{
+    struct sm_host_conf *hosts = c->hosts.items, *h = &hosts[at];
+    bool is_good = normalise(h, why);
+
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(hosts[i].name, h->name) == 0) {
+            buf_printf(why, "host \"%s\": it is there twice\n", h->name);
+            is_good = false;
+        }
+    }
+    for (size_t i = 0; i < h->admins.count; i++)
+        is_good &= check_jid(h, h->admins.items[i], why);
+    if (h->max_stanza >= c->link.max_payload) {
+        buf_printf(why, "host \"%s\": max_stanza: must stay below link_max_payload\n", h->name);
+        is_good = false;
+    }
+    return is_good;
+}
+
+static bool check_folder(const struct sm_conf *c, struct buf *why)
+{
+    const char *slash = strrchr(c->store_path, '/');
+    char *folder = str_dup(str_of(c->store_path, slash && slash > c->store_path ? (size_t)(slash - c->store_path) : 1));
+    struct stat st;
+    bool is_good = slash && stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+
+    if (!is_good)
+        buf_printf(why, "store_path: the folder %s does not exist\n", folder);
+    mem_free(folder);
+    return is_good;
+}
+
+/* Host names are normalised here, whatever const says: the whole process compares them as bytes. */
+enum err sm_conf_check(const void *conf, struct buf *why)
+{
+    struct sm_conf *c = (struct sm_conf *)conf;
+    bool is_good = check_folder(c, why);
+
+    if (c->hosts.count == 0) {
+        buf_printf(why, "host: expected at least one section host \"DOMAIN\"\n");
+        is_good = false;
+    }
+    for (size_t i = 0; i < c->hosts.count; i++)
+        is_good &= check_host(c, i, why);
+    return is_good ? ERR_OK : ERR_MALFORMED;
+}

@@ -1,0 +1,221 @@
+/* The SASL negotiation of a connection: RFC 6120 §6. The mechanisms are sm/auth's; here is the framing, and how often one may try. */
+#include "sm/login_parts.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/ns.h"
+#include "sm/adopt.h"
+#include "sm/metrics.h"
+
+enum { FAILURES_A_GUESS = 4 }; /* what is no guess is limited as well, more widely */
+
+static const char **allowed(const struct login *l, struct arena *arena)
+{
+    const struct conf_list *list = &l->host->mechanisms;
+    const char **names;
+
+    if (list->count == 0)
+        return NULL;
+    names = arena_alloc(arena, (list->count + 1) * sizeof *names);
+    for (size_t i = 0; i < list->count; i++)
+        names[i] = list->items[i];
+    return names;
+}
+
+static struct auth_facts facts_of(const struct login *l, struct arena *arena)
+{
+    return (struct auth_facts){ .host = str_from(l->host->name),
+                                .is_tls = str_is_set(l->open.tls),
+                                .cb_exporter = l->open.cb_exporter,
+                                .cb_end_point = l->open.cb_end_point,
+                                .cb_unique = l->open.cb_unique,
+                                .mechanisms = allowed(l, arena) };
+}
+
+/* c2s offers nothing but STARTTLS then; this is for a c2s that does not. */
+static bool lacks_tls(const struct login *l)
+{
+    return l->host->is_tls_required && !str_is_set(l->open.tls);
+}
+
+/* XEP-0440 §3. */
+static void add_bindings(const struct login *l, struct xml *features, struct arena *arena)
+{
+    const struct {
+        const char *type;
+        bool is_there;
+    } types[] = { { "tls-exporter", str_is_set(l->open.cb_exporter) },
+                  { "tls-server-end-point", str_is_set(l->open.cb_end_point) },
+                  { "tls-unique", str_is_set(l->open.cb_unique) } };
+    struct xml *list = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (!types[i].is_there)
+            continue;
+        if (!list)
+            list = xml_add(features, arena, NS_SASL_CB, "sasl-channel-binding");
+        xml_set(xml_add(list, arena, NULL, "channel-binding"), arena, "type", str_from(types[i].type));
+    }
+}
+
+void login_sasl_features(struct login *l, struct xml *features, struct arena *arena)
+{
+    struct auth_facts facts = facts_of(l, arena);
+    const char **names = auth_mechanisms(l->sm->auth, &facts, arena);
+    struct xml *list;
+
+    if (lacks_tls(l) || !names[0])
+        return;
+    list = xml_add(features, arena, NS_SASL, "mechanisms");
+    for (; *names; names++)
+        xml_add_text(xml_add(list, arena, NULL, "mechanism"), arena, str_from(*names));
+    add_bindings(l, features, arena);
+}
+
+/* --- failure ----------------------------------------------------------------------------------------------------- */
+
+/* §6.4.5: then the stream ends. */
+void login_sasl_fail(struct login *l, enum auth_failure failure, bool is_guess, struct str claimed)
+{
+    int64_t limit = l->sm->conf->auth_retries;
+    struct buf out = { 0 };
+
+    auth_exchange_free(l->exchange);
+    l->exchange = NULL;
+    l->state = LOGIN_OPEN;
+    l->failures++;
+    l->guesses += is_guess;
+    metric_inc(&sm_metric_login_failures);
+    audit("login-refused", kv_str("claimed", claimed), kv_text("host", l->host->name), kv_text("condition", auth_failure_name(failure)),
+          kv_str("addr", l->open.addr), kv_text("connection", l->address));
+    buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(failure));
+    login_send(l, buf_str(&out));
+    buf_fini(&out);
+    if (l->guesses > limit || l->failures > limit * FAILURES_A_GUESS)
+        login_end(l, STREAM_POLICY_VIOLATION, STR("too many attempts to log in"));
+}
+
+/* --- the exchange ------------------------------------------------------------------------------------------------ */
+
+static void send_challenge(struct login *l, struct str data)
+{
+    struct buf out = { 0 };
+
+    buf_add(&out, STR("<challenge xmlns='" NS_SASL "'>"));
+    buf_add_base64(&out, data);
+    buf_add(&out, STR("</challenge>"));
+    l->state = LOGIN_CHALLENGED;
+    login_send(l, buf_str(&out));
+    buf_fini(&out);
+}
+
+static void on_success(struct login *l, const struct auth_result *result)
+{
+    struct str address = str_from(l->address);
+    struct control_adopt adopt = { .account = result->account,
+                                   .c2s = frame_address_name(address),
+                                   .conn = frame_address_rest(address),
+                                   .mechanism = str_from(result->mechanism),
+                                   .success_data = result->data,
+                                   .addr = l->open.addr,
+                                   .tls = l->open.tls,
+                                   .cipher = l->open.cipher,
+                                   .lang = l->open.lang };
+    struct auth_exchange *x = l->exchange;
+
+    l->exchange = NULL;
+    l->state = LOGIN_ADOPTING;
+    adopt_send(l->sm, l->via, &adopt);
+    auth_exchange_free(x); /* result lived in it */
+}
+
+static void on_step(void *owner, const struct auth_result *result)
+{
+    struct login *l = owner;
+
+    switch (result->step) {
+    case AUTH_CHALLENGE:
+        send_challenge(l, result->data);
+        break;
+    case AUTH_SUCCESS:
+        on_success(l, result);
+        break;
+    case AUTH_FAILED:
+        login_sasl_fail(l, result->failure, result->counts, result->claimed);
+        break;
+    }
+}
+
+/* §6.4.2: no text is nothing, "=" is data of no length. */
+static enum err decode(const struct xml *el, struct arena *arena, struct str *out_data)
+{
+    struct str text = xml_text(el, arena);
+    struct buf bytes = { 0 };
+    enum err e;
+
+    *out_data = STR_NONE;
+    if (text.n == 0)
+        return ERR_OK;
+    *out_data = STR("");
+    if (str_is(text, "="))
+        return ERR_OK;
+    e = buf_add_base64_decoded(&bytes, text);
+    if (e == ERR_OK)
+        *out_data = arena_str(arena, buf_str(&bytes));
+    buf_fini(&bytes);
+    return e;
+}
+
+static void on_auth(struct login *l, const struct xml *el, struct arena *arena)
+{
+    struct str mechanism = xml_attr(el, "mechanism"), initial;
+    struct auth_facts facts = facts_of(l, arena);
+
+    if (!str_is_set(mechanism)) {
+        login_sasl_fail(l, AUTH_INVALID_MECHANISM, false, STR_NONE);
+        return;
+    }
+    if (decode(el, arena, &initial) != ERR_OK) {
+        login_sasl_fail(l, AUTH_INCORRECT_ENCODING, false, STR_NONE);
+        return;
+    }
+    auth_exchange_free(l->exchange);
+    l->exchange = auth_exchange_new(l->sm->auth, &facts, on_step, l);
+    l->state = LOGIN_BUSY;
+    auth_start(l->exchange, mechanism, initial);
+}
+
+static void on_response(struct login *l, const struct xml *el, struct arena *arena)
+{
+    struct str data;
+
+    if (decode(el, arena, &data) != ERR_OK) {
+        login_sasl_fail(l, AUTH_INCORRECT_ENCODING, false, STR_NONE);
+        return;
+    }
+    l->state = LOGIN_BUSY;
+    auth_respond(l->exchange, str_is_set(data) ? data : STR(""));
+}
+
+void login_sasl(struct login *l, const struct xml *el)
+{
+    struct arena arena = { 0 };
+
+    if (l->state == LOGIN_ADOPTING || (l->state == LOGIN_OPEN && !l->is_lost && !str_is(el->name, "auth"))) {
+        login_sasl_fail(l, AUTH_MALFORMED_REQUEST, false, STR_NONE);
+    } else if (l->is_lost) { /* its exchange was with a process that is gone */
+        l->is_lost = false;
+        login_sasl_fail(l, AUTH_TEMPORARY_AUTH_FAILURE, false, STR_NONE);
+    } else if (lacks_tls(l)) {
+        login_sasl_fail(l, AUTH_ENCRYPTION_REQUIRED, false, STR_NONE);
+    } else if (str_is(el->name, "abort")) {
+        login_sasl_fail(l, AUTH_ABORTED, false, STR_NONE);
+    } else if (str_is(el->name, "auth") && l->state == LOGIN_OPEN) {
+        on_auth(l, el, &arena);
+    } else if (str_is(el->name, "response") && l->state == LOGIN_CHALLENGED) {
+        on_response(l, el, &arena);
+    } else {
+        login_sasl_fail(l, AUTH_MALFORMED_REQUEST, false, STR_NONE);
+    }
+    arena_fini(&arena);
+}

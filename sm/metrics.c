@@ -1,0 +1,78 @@
+/* The names of what the session manager counts. */
+#include "sm/metrics.h"
+
+struct metric sm_metric_sessions =
+    METRIC("sallyport_sm_sessions", METRIC_GAUGE, "Sessions, bound or not, loaded or open.");
+struct metric sm_metric_bound =
+    METRIC("sallyport_sm_bound", METRIC_GAUGE, "Sessions with a resource.");
+struct metric sm_metric_accounts =
+    METRIC("sallyport_sm_accounts", METRIC_GAUGE, "Accounts in memory.");
+struct metric sm_metric_logins_open =
+    METRIC("sallyport_sm_logins_open", METRIC_GAUGE, "Connections that are not logged in yet.");
+struct metric sm_metric_logins =
+    METRIC("sallyport_sm_logins_total", METRIC_COUNTER, "Sessions opened after authentication.");
+struct metric sm_metric_login_failures =
+    METRIC("sallyport_sm_login_failures_total", METRIC_COUNTER, "SASL failures answered.");
+struct metric sm_metric_adopt_refused =
+    METRIC("sallyport_sm_adopt_refused_total", METRIC_COUNTER, "Adoptions that were forged, late or used twice.");
+struct metric sm_metric_frames_in =
+    METRIC("sallyport_sm_frames_in_total", METRIC_COUNTER, "Frames from links.");
+struct metric sm_metric_frames_out =
+    METRIC("sallyport_sm_frames_out_total", METRIC_COUNTER, "Frames sent to clients of sessions.");
+struct metric sm_metric_frames_dropped =
+    METRIC("sallyport_sm_frames_dropped_total", METRIC_COUNTER, "Frames that nobody was to take: unknown sessions, wrong senders.");
+struct metric sm_metric_messages_in =
+    METRIC("sallyport_sm_messages_in_total", METRIC_COUNTER, "Message stanzas from clients.");
+struct metric sm_metric_presences_in =
+    METRIC("sallyport_sm_presences_in_total", METRIC_COUNTER, "Presence stanzas from clients.");
+struct metric sm_metric_iqs_in =
+    METRIC("sallyport_sm_iqs_in_total", METRIC_COUNTER, "IQ stanzas from clients.");
+struct metric sm_metric_component_in =
+    METRIC("sallyport_sm_component_in_total", METRIC_COUNTER, "Stanzas from components.");
+struct metric sm_metric_component_out =
+    METRIC("sallyport_sm_component_out_total", METRIC_COUNTER, "Stanzas to components.");
+struct metric sm_metric_bounced =
+    METRIC("sallyport_sm_bounced_total", METRIC_COUNTER, "Frames that a router could not send on.");
+struct metric sm_metric_offline_stored =
+    METRIC("sallyport_sm_offline_stored_total", METRIC_COUNTER, "Messages put into offline storage.");
+struct metric sm_metric_offline_delivered =
+    METRIC("sallyport_sm_offline_delivered_total", METRIC_COUNTER, "Messages given to a session out of offline storage.");
+struct metric sm_metric_offline_refused =
+    METRIC("sallyport_sm_offline_refused_total", METRIC_COUNTER, "Messages refused because the limit of an account was reached or the store was busy.");
+struct metric sm_metric_queue_stored =
+    METRIC("sallyport_sm_queue_stored_total", METRIC_COUNTER, "Stanzas stored because a client did not take them in time.");
+struct metric sm_metric_redelivered =
+    METRIC("sallyport_sm_redelivered_total", METRIC_COUNTER, "Stanzas delivered again because their session ended.");
+struct metric sm_metric_resynced =
+    METRIC("sallyport_sm_resynced_total", METRIC_COUNTER, "Sessions taken up again after a restart of this process.");
+
+void sm_metrics_register(void)
+{
+    static struct metric *const all[] = {
+        &sm_metric_sessions,
+        &sm_metric_bound,
+        &sm_metric_accounts,
+        &sm_metric_logins_open,
+        &sm_metric_logins,
+        &sm_metric_login_failures,
+        &sm_metric_adopt_refused,
+        &sm_metric_frames_in,
+        &sm_metric_frames_out,
+        &sm_metric_frames_dropped,
+        &sm_metric_messages_in,
+        &sm_metric_presences_in,
+        &sm_metric_iqs_in,
+        &sm_metric_component_in,
+        &sm_metric_component_out,
+        &sm_metric_bounced,
+        &sm_metric_offline_stored,
+        &sm_metric_offline_delivered,
+        &sm_metric_offline_refused,
+        &sm_metric_queue_stored,
+        &sm_metric_redelivered,
+        &sm_metric_resynced,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        metric_register(all[i]);
+}

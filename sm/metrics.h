@@ -1,0 +1,32 @@
+/* What the session manager counts; the names that monitoring sees are in metrics.c. */
+#ifndef SM_METRICS_H
+#define SM_METRICS_H
+
+#include "common/metric.h"
+
+extern struct metric sm_metric_sessions;
+extern struct metric sm_metric_bound;
+extern struct metric sm_metric_accounts;
+extern struct metric sm_metric_logins_open;
+extern struct metric sm_metric_logins;
+extern struct metric sm_metric_login_failures;
+extern struct metric sm_metric_adopt_refused;
+extern struct metric sm_metric_frames_in;
+extern struct metric sm_metric_frames_out;
+extern struct metric sm_metric_frames_dropped;
+extern struct metric sm_metric_messages_in;
+extern struct metric sm_metric_presences_in;
+extern struct metric sm_metric_iqs_in;
+extern struct metric sm_metric_component_in;
+extern struct metric sm_metric_component_out;
+extern struct metric sm_metric_bounced;
+extern struct metric sm_metric_offline_stored;
+extern struct metric sm_metric_offline_delivered;
+extern struct metric sm_metric_offline_refused;
+extern struct metric sm_metric_queue_stored;
+extern struct metric sm_metric_redelivered;
+extern struct metric sm_metric_resynced;
+
+void sm_metrics_register(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* Offline messages: XEP-0160, stamped by XEP-0203. They wait in rows, are delivered in order with the first presence that is not negative,
+ * and marked once the client's connection has them; marked rows refuse the same id for a day. */
+#ifndef SM_OFFLINE_H
+#define SM_OFFLINE_H
+
+#include "sm/account.h"
+
+/* Whether it is kept: normal or chat, and more than a chat state (XEP-0160 §3). */
+bool offline_may_store(const struct stanza *stanza);
+
+/* Beyond max_offline, or when the store fails: an error to the sender. origin waits for the commit. */
+void offline_store(struct account *a, const struct stanza *stanza, struct origin *origin);
+
+/* The session takes messages now. */
+void offline_deliver(struct session *s);
+/* Its queue has room again. */
+void offline_continue(struct session *s);
+/* A session of the account ended before it had taken all that was given to it. */
+void offline_returned(struct account *a);
+/* A session of the account ended or takes no messages any more: another may go on. */
+void offline_session_left(struct account *a);
+/* Written to the client: the row is marked. */
+void offline_mark(struct session *s, const struct frame_id *id, void (*done)(void *owner, enum err e, int64_t changes), void *owner);
+/* The account is freed. */
+void offline_forget(struct account *a);
+
+/* Deletes what was delivered long ago. */
+void offline_purge(struct sm *sm);
+
+#endif
