@@ -1,4 +1,5 @@
-/* The interface of extensions: one file each in sm/ext/, which includes this, proto/ and common/ only, and one line in sm/ext/list.c. */
+/* The interface of extensions: one file each in sm/ext/, which includes this, proto/ and common/
+ * only, and one line in sm/ext/list.c. */
 #ifndef SM_EXT_H
 #define SM_EXT_H
 
@@ -17,13 +18,14 @@ struct iq {
     struct sm *sm;
     struct stanza *stanza;
     struct xml *child;       /* the one child element */
-    struct session *session; /* of the sender, if it is a local client, valid during the handler only; else NULL */
+    struct session *session; /* of the sender, if it is a local client, valid during the handler
+                                only; else NULL */
     struct origin *origin;
-    bool is_own;             /* the sender is the account that `to` names (or to is absent) */
-    bool is_before_login;    /* the sender has no address yet: only XEP-0077 */
-    struct str host;         /* the host that is asked (of `to`, or of the sender's stream) */
-    iq_answer_fn *answer;    /* ext_api.c's: where the answer goes before login … */
-    char *answer_key;        /* … and for which connection */
+    bool is_own;          /* the sender is the account that `to` names (or to is absent) */
+    bool is_before_login; /* the sender has no address yet: only XEP-0077 */
+    struct str host;      /* the host that is asked (of `to`, or of the sender's stream) */
+    iq_answer_fn *answer; /* ext_api.c's: where the answer goes before login … */
+    char *answer_key;     /* … and for which connection */
 };
 
 enum iq_kind { IQ_GET = 1, IQ_SET = 2 };
@@ -31,7 +33,7 @@ enum iq_kind { IQ_GET = 1, IQ_SET = 2 };
 enum iq_target { TO_SERVER = 1, TO_ACCOUNT = 2, TO_LOGIN = 4 };
 
 struct ext_iq {
-    int kinds;               /* IQ_GET | IQ_SET */
+    int kinds; /* IQ_GET | IQ_SET */
     const char *ns, *name;
     int targets;
     /* STANZA_OK: answered, or will be. Otherwise this error is the answer. */
@@ -39,14 +41,17 @@ struct ext_iq {
 };
 
 struct ext {
-    const char *name;        /* for the configuration key disabled */
-    const char *doc;         /* one line for the manual, with the XEP's number */
-    const char *const *features; /* disco#info of the server, NULL-terminated; or NULL */
+    const char *name;                    /* for the configuration key disabled */
+    const char *doc;                     /* one line for the manual, with the XEP's number */
+    const char *const *features;         /* disco#info of the server, NULL-terminated; or NULL */
     const char *const *account_features; /* disco#info of a bare JID; or NULL */
-    const struct ext_iq *iqs; /* ends with a zeroed row; or NULL */
-    /* Adds children of <stream:features/> after authentication (before: for registration); or NULL. */
-    void (*stream_features)(struct sm *sm, struct str host, bool is_authenticated, struct xml *features, struct arena *arena);
-    /* A session of the account ended or became unavailable with this status text; or NULL (XEP-0012). */
+    const struct ext_iq *iqs;            /* ends with a zeroed row; or NULL */
+    /* Adds children of <stream:features/> after authentication (before: for registration); or NULL.
+     */
+    void (*stream_features)(struct sm *sm, struct str host, bool is_authenticated,
+                            struct xml *features, struct arena *arena);
+    /* A session of the account ended or became unavailable with this status text; or NULL
+     * (XEP-0012). */
     void (*on_unavailable)(struct sm *sm, const struct jid *full, struct str status);
     /* Whether features and account_features are told for this host; NULL: always. */
     bool (*is_offered)(const struct sm *sm, struct str host);
@@ -54,12 +59,15 @@ struct ext {
     void (*extend_info)(struct iq *iq, struct xml *query);
 };
 
-extern const struct ext *const ext_list[]; /* NULL-terminated, in the order of hooks, each with its reason */
+extern const struct ext
+    *const ext_list[]; /* NULL-terminated, in the order of hooks, each with its reason */
 bool ext_is_enabled(const struct sm *sm, const struct ext *e);
 
-/* --- what an extension may do ---------------------------------------------------------------------------------- */
+/* --- what an extension may do
+ * ---------------------------------------------------------------------------------- */
 
-/* Answers with a result that holds child (may be NULL); child lives in iq->stanza->arena or another that outlives the call. Frees iq. */
+/* Answers with a result that holds child (may be NULL); child lives in iq->stanza->arena or another
+ * that outlives the call. Frees iq. */
 void iq_reply(struct iq *iq, struct xml *child);
 void iq_error(struct iq *iq, enum stanza_error e, const char *text_or_null);
 struct arena *iq_arena(struct iq *iq); /* lives as long as iq */
@@ -71,28 +79,36 @@ struct str iq_host(const struct iq *iq);
 /* The stanza error for a failure of what ext_… was asked to do; STANZA_OK for ERR_OK. */
 enum stanza_error ext_stanza_error(enum err e);
 
-/* XML that belongs to an account under (kind, key). The limit max_data_bytes of the configuration holds for each account: ERR_LIMIT.
- * found: xml absent when there is none. Callbacks get iq back and must answer it. */
-void ext_data_get(struct iq *iq, struct str account, const char *kind, struct str key, void (*found)(struct iq *iq, enum err e, struct str xml));
+/* XML that belongs to an account under (kind, key). The limit max_data_bytes of the configuration
+ * holds for each account: ERR_LIMIT. found: xml absent when there is none. Callbacks get iq back
+ * and must answer it. */
+void ext_data_get(struct iq *iq, struct str account, const char *kind, struct str key,
+                  void (*found)(struct iq *iq, enum err e, struct str xml));
 /* All of them or none. xml absent: removed. */
 struct ext_data {
     struct str key, xml;
 };
-void ext_data_put(struct iq *iq, struct str account, const char *kind, const struct ext_data *items, size_t count,
-                  void (*done)(struct iq *iq, enum err e));
+void ext_data_put(struct iq *iq, struct str account, const char *kind, const struct ext_data *items,
+                  size_t count, void (*done)(struct iq *iq, enum err e));
 /* The same without an iq: nobody waits. */
-void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key, struct str xml);
+void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key,
+                   struct str xml);
 /* Parses what was stored, into iq's arena; NULL when it is broken. */
 struct xml *ext_parse(struct iq *iq, struct str xml);
 
-/* Whether the account exists, has a connected resource, and whether the sender may see its presence (RFC 6121: subscription from or both, or its own). */
-struct ext_account { bool exists, is_connected, may_see; };
-void ext_account(struct iq *iq, void (*found)(struct iq *iq, enum err e, struct ext_account account));
+/* Whether the account exists, has a connected resource, and whether the sender may see its presence
+ * (RFC 6121: subscription from or both, or its own). */
+struct ext_account {
+    bool exists, is_connected, may_see;
+};
+void ext_account(struct iq *iq,
+                 void (*found)(struct iq *iq, enum err e, struct ext_account account));
 /* Full JIDs of the account's available resources; count is returned. */
 size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, struct jid **out_jids);
 
 /* Accounts: XEP-0077. */
-void ext_register(struct iq *iq, struct str account, struct str password, bool is_new, void (*done)(struct iq *iq, enum err e));
+void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,
+                  void (*done)(struct iq *iq, enum err e));
 /* Answers with a result, then ends the account and its sessions (§3.2). Frees iq. */
 void ext_unregister(struct iq *iq, struct str account);
 bool ext_may_register(const struct sm *sm, struct str host);

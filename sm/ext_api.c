@@ -1,4 +1,5 @@
-/* What ext.h lets extensions ask of accounts, sessions and configuration. Storing is ext_data.c's, answering iq.c's. */
+/* What ext.h lets extensions ask of accounts, sessions and configuration. Storing is ext_data.c's,
+ * answering iq.c's. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account.h"
@@ -22,7 +23,9 @@ struct str iq_host(const struct iq *iq)
     return iq->host;
 }
 
-/* --- accounts ---------------------------------------------------------------------------------------------------- */
+/* --- accounts
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct wait {
     struct iq *iq;
@@ -53,7 +56,8 @@ static void on_account(void *owner, struct account *a, enum err e)
     mem_free(w);
 }
 
-void ext_account(struct iq *iq, void (*found)(struct iq *iq, enum err e, struct ext_account account))
+void ext_account(struct iq *iq,
+                 void (*found)(struct iq *iq, enum err e, struct ext_account account))
 {
     struct jid account = iq_account(iq);
     struct wait *w = wait_new(iq);
@@ -71,10 +75,11 @@ size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, str
     if (!a)
         return 0;
     LIST_FOR_EACH(at, &a->sessions)
-        n++;
+    n++;
     *out_jids = arena_alloc(arena, n * sizeof(struct jid));
     n = 0;
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         const struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (session_is_available(s))
@@ -91,7 +96,8 @@ static void on_registered(void *owner, enum err e)
     mem_free(w);
 }
 
-void ext_register(struct iq *iq, struct str account, struct str password, bool is_new, void (*done)(struct iq *iq, enum err e))
+void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,
+                  void (*done)(struct iq *iq, enum err e))
 {
     struct wait *w = wait_new(iq);
 
@@ -103,7 +109,8 @@ static void on_deleted(void *owner, enum err e)
 {
     if (e != ERR_OK)
         log_error("account not deleted", kv_err(e));
-    origin_unref(owner); /* until here the request is not taken over: after a crash it is handled again */
+    origin_unref(
+        owner); /* until here the request is not taken over: after a crash it is handled again */
 }
 
 void ext_unregister(struct iq *iq, struct str account)
@@ -133,7 +140,9 @@ bool ext_may_change_password(const struct sm *sm, struct str host)
     return conf && conf->may_change_password;
 }
 
-/* --- the cluster ------------------------------------------------------------------------------------------------- */
+/* --- the cluster
+ * -------------------------------------------------------------------------------------------------
+ */
 
 size_t ext_components(struct sm *sm, struct arena *arena, struct str **out_names)
 {

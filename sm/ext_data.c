@@ -1,4 +1,5 @@
-/* XML of extensions, kept in the store for an account under (kind, key): the part of ext.h that writes and reads it. */
+/* XML of extensions, kept in the store for an account under (kind, key): the part of ext.h that
+ * writes and reads it. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/ext.h"
@@ -10,7 +11,7 @@ struct wait {
     struct iq *iq;
     void (*found)(struct iq *iq, enum err e, struct str xml);
     void (*done)(struct iq *iq, enum err e);
-    struct str account;  /* of a put; this and what follows in the IQ's arena */
+    struct str account; /* of a put; this and what follows in the IQ's arena */
     const char *kind;
     struct ext_data *items;
     size_t count;
@@ -25,7 +26,9 @@ static struct wait *wait_new(struct iq *iq)
     return w;
 }
 
-/* --- get --------------------------------------------------------------------------------------------------------- */
+/* --- get
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void on_rows(void *owner, enum err e, struct store_rows *rows)
 {
@@ -49,9 +52,12 @@ void ext_data_get(struct iq *iq, struct str account, const char *kind, struct st
     store_query(tx, on_rows, w);
 }
 
-/* --- put --------------------------------------------------------------------------------------------------------- */
+/* --- put
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static void add_item(struct store_tx *tx, const struct sm *sm, struct str account, const char *kind, const struct ext_data *item)
+static void add_item(struct store_tx *tx, const struct sm *sm, struct str account, const char *kind,
+                     const struct ext_data *item)
 {
     if (!str_is_set(item->xml)) {
         store_add(tx, STORE_DATA_DELETE);
@@ -86,7 +92,8 @@ static void submit(struct wait *w)
     store_submit(tx, on_put, w);
 }
 
-/* How much there is already. What is replaced counts as well: the limit is one against flooding, not a measure. */
+/* How much there is already. What is replaced counts as well: the limit is one against flooding,
+ * not a measure. */
 static void on_total(void *owner, enum err e, struct store_rows *rows)
 {
     struct wait *w = owner;
@@ -119,8 +126,8 @@ static void copy_items(struct wait *w, const struct ext_data *items, size_t coun
     }
 }
 
-void ext_data_put(struct iq *iq, struct str account, const char *kind, const struct ext_data *items, size_t count,
-                  void (*done)(struct iq *iq, enum err e))
+void ext_data_put(struct iq *iq, struct str account, const char *kind, const struct ext_data *items,
+                  size_t count, void (*done)(struct iq *iq, enum err e))
 {
     struct store_tx *total;
     struct wait *w;
@@ -140,7 +147,8 @@ void ext_data_put(struct iq *iq, struct str account, const char *kind, const str
     store_query(total, on_total, w);
 }
 
-void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key, struct str xml)
+void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key,
+                   struct str xml)
 {
     struct ext_data item = { .key = key, .xml = xml };
     struct store_tx *tx;
@@ -156,7 +164,8 @@ struct xml *ext_parse(struct iq *iq, struct str xml)
 {
     struct xml *root;
 
-    if (xml_parse(iq->sm->parser, XML_ALONE, &xml_default_limits, xml, iq_arena(iq), &root) != XML_OK) {
+    if (xml_parse(iq->sm->parser, XML_ALONE, &xml_default_limits, xml, iq_arena(iq), &root) !=
+        XML_OK) {
         log_error("stored XML is broken", kv_str("account", iq_account(iq).bare));
         return NULL;
     }

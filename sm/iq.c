@@ -1,5 +1,5 @@
-/* IQs that the server answers: finds the handler in one table of the core's and in the extensions' tables. Leaves what they mean to them.
- * RFC 6120 §8.2.3, §10.3; RFC 6121 §8.5.2.1.3. */
+/* IQs that the server answers: finds the handler in one table of the core's and in the extensions'
+ * tables. Leaves what they mean to them. RFC 6120 §8.2.3, §10.3; RFC 6121 §8.5.2.1.3. */
 #include "sm/iq.h"
 
 #include "common/log.h"
@@ -15,7 +15,9 @@ static void iq_free(struct iq *iq)
     mem_free(iq);
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------------- */
+/* --- answers
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void send_answer(struct iq *iq, struct stanza *answer)
 {
@@ -55,9 +57,11 @@ struct arena *iq_arena(struct iq *iq)
     return &iq->stanza->arena;
 }
 
-/* --- the core's own ---------------------------------------------------------------------------------------------- */
+/* --- the core's own
+ * ---------------------------------------------------------------------------------------------- */
 
-/* A session's own roster is deliver_session.c's to hand to roster_iq: who comes here asks for another's (RFC 6121 §2.3.3). */
+/* A session's own roster is deliver_session.c's to hand to roster_iq: who comes here asks for
+ * another's (RFC 6121 §2.3.3). */
 static enum stanza_error on_roster_of_another(struct iq *iq)
 {
     (void)iq;
@@ -69,9 +73,12 @@ static const struct ext_iq core[] = {
     { 0 },
 };
 
-/* --- dispatch ---------------------------------------------------------------------------------------------------- */
+/* --- dispatch
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-static const struct ext_iq *find_in(const struct ext_iq *rows, const struct xml *child, int kind, int target)
+static const struct ext_iq *find_in(const struct ext_iq *rows, const struct xml *child, int kind,
+                                    int target)
 {
     for (; rows && rows->run; rows++)
         if ((rows->kinds & kind) && (rows->targets & target) && xml_is(child, rows->ns, rows->name))
@@ -132,7 +139,8 @@ void iq_handle(struct sm *sm, struct stanza *stanza, struct session *session, st
     run(iq, target_of(stanza));
 }
 
-void iq_before_login(struct sm *sm, struct str host, struct stanza *stanza, iq_answer_fn *answer, struct str key)
+void iq_before_login(struct sm *sm, struct str host, struct stanza *stanza, iq_answer_fn *answer,
+                     struct str key)
 {
     struct iq *iq;
 
@@ -146,7 +154,9 @@ void iq_before_login(struct sm *sm, struct str host, struct stanza *stanza, iq_a
     run(iq, TO_LOGIN);
 }
 
-/* --- which are on ------------------------------------------------------------------------------------------------ */
+/* --- which are on
+ * ------------------------------------------------------------------------------------------------
+ */
 
 bool ext_is_enabled(const struct sm *sm, const struct ext *e)
 {
@@ -172,5 +182,6 @@ void iq_init(struct sm *sm)
 
     for (size_t i = 0; i < disabled->count; i++)
         if (!is_known(disabled->items[i]))
-            log_warn("the key disabled names an extension that does not exist", kv_text("name", disabled->items[i]));
+            log_warn("the key disabled names an extension that does not exist",
+                     kv_text("name", disabled->items[i]));
 }

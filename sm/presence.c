@@ -1,5 +1,6 @@
-/* Presence of our resources: initial, updates, the end; and what arrives for an account. RFC 6121 §4.2 to §4.5.
- * Leaves offline messages, which wait for it, to deliver_session.c, writing to presence_send.c, directed presence to presence_directed.c, probes to presence_probe.c. */
+/* Presence of our resources: initial, updates, the end; and what arrives for an account. RFC 6121
+ * §4.2 to §4.5. Leaves offline messages, which wait for it, to deliver_session.c, writing to
+ * presence_send.c, directed presence to presence_directed.c, probes to presence_probe.c. */
 #include "sm/presence.h"
 
 #include "common/bytes.h"
@@ -37,9 +38,12 @@ enum err presence_priority(const struct xml *presence, int8_t *out_priority)
     return e;
 }
 
-/* --- broadcast --------------------------------------------------------------------------------------------------- */
+/* --- broadcast
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* To all that are subscribed, and to the account's own resources, which are subscribed to each other (§4.2.2). */
+/* To all that are subscribed, and to the account's own resources, which are subscribed to each
+ * other (§4.2.2). */
 static void broadcast(struct session *s, struct str presence, struct origin *origin)
 {
     struct account *a = s->account;
@@ -68,7 +72,8 @@ static void available(struct session *s, struct stanza *presence, struct origin 
     int8_t priority;
 
     if (presence_priority(presence->el, &priority) != ERR_OK) {
-        deliver_error(s->sm, presence, STANZA_BAD_REQUEST, STR("priority is a number from -128 to 127"), origin);
+        deliver_error(s->sm, presence, STANZA_BAD_REQUEST,
+                      STR("priority is a number from -128 to 127"), origin);
         return;
     }
     make_available(s, presence, priority);
@@ -86,9 +91,11 @@ static void tell_extensions(struct session *s, struct str status)
 }
 
 /* To those who know of this resource and are not told by the broadcast (§4.6.3). */
-static void end_directed(struct session *s, struct str presence, bool was_broadcast, struct origin *origin)
+static void end_directed(struct session *s, struct str presence, bool was_broadcast,
+                         struct origin *origin)
 {
-    LIST_FOR_EACH(at, &s->directed) {
+    LIST_FOR_EACH(at, &s->directed)
+    {
         const struct jid *to = &CONTAINER_OF(at, struct session_directed, at)->to;
 
         if (!was_broadcast || !roster_may_see(s->account, to))
@@ -104,7 +111,8 @@ static void drop_presence(struct session *s)
     s->priority = 0;
 }
 
-static void tell_all(struct session *s, struct str presence, bool was_available, struct origin *origin)
+static void tell_all(struct session *s, struct str presence, bool was_available,
+                     struct origin *origin)
 {
     if (was_available)
         broadcast(s, presence, origin);
@@ -121,7 +129,8 @@ static void unavailable(struct session *s, const struct stanza *presence, struct
     if (!was_available && !s->directed_count)
         return;
     xml_write(&out, presence->el, STR_NONE);
-    tell_all(s, buf_str(&out), was_available, origin); /* while it still is available: it hears itself (§4.5.2) */
+    tell_all(s, buf_str(&out), was_available,
+             origin); /* while it still is available: it hears itself (§4.5.2) */
     drop_presence(s);
     if (was_available)
         tell_extensions(s, status ? xml_text(status, &arena) : STR_NONE);
@@ -160,12 +169,14 @@ void presence_session_ended(struct session *s, struct origin *origin)
     buf_fini(&out);
 }
 
-/* --- arriving for the account ------------------------------------------------------------------------------------ */
+/* --- arriving for the account
+ * ------------------------------------------------------------------------------------ */
 
 /* §4.6.1: who says that it is gone need not hear that we are. */
 static void forget_sender(struct account *a, const struct jid *from)
 {
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (s->directed_count)
@@ -186,7 +197,8 @@ void presence_inbound(struct account *a, struct stanza *presence, struct origin 
         forget_sender(a, &presence->from);
     xml_write(&out, presence->el, STR_NONE);
     payload = bytes_new(buf_str(&out));
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (session_is_available(s))

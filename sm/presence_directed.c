@@ -1,11 +1,13 @@
-/* Directed presence: whom a resource has told that it is there, so that they hear when it is gone. RFC 6121 §4.6. */
+/* Directed presence: whom a resource has told that it is there, so that they hear when it is gone.
+ * RFC 6121 §4.6. */
 #include "common/mem.h"
 #include "sm/deliver.h"
 #include "sm/presence_parts.h"
 
 static struct session_directed *find(const struct session *s, struct str full)
 {
-    LIST_FOR_EACH(at, &s->directed) {
+    LIST_FOR_EACH(at, &s->directed)
+    {
         struct session_directed *d = CONTAINER_OF(at, struct session_directed, at);
 
         if (str_eq(d->to.full, full))
@@ -38,7 +40,7 @@ bool presence_remember(struct session *s, struct str full)
 void presence_forget_all(struct session *s)
 {
     LIST_FOR_EACH_SAFE(at, following, &s->directed)
-        drop(s, CONTAINER_OF(at, struct session_directed, at));
+    drop(s, CONTAINER_OF(at, struct session_directed, at));
 }
 
 bool presence_forget(struct session *s, const struct jid *to)

@@ -1,11 +1,12 @@
-/* Who is there: answers to probes, and what a new resource is told without asking. RFC 6121 §4.3, §4.6.6. */
+/* Who is there: answers to probes, and what a new resource is told without asking. RFC 6121 §4.3,
+ * §4.6.6. */
 #include "proto/ns.h"
 #include "sm/deliver.h"
 #include "sm/presence_parts.h"
 
 /* A presence of one type from one of our JIDs, with the probe's id (§4.3.2.1). */
-static void answer(struct account *a, const struct jid *from, const struct stanza *probe, enum stanza_type type,
-                   struct origin *origin)
+static void answer(struct account *a, const struct jid *from, const struct stanza *probe,
+                   enum stanza_type type, struct origin *origin)
 {
     struct stanza *s = stanza_new(STANZA_PRESENCE, type);
     struct jid to = probe->from;
@@ -26,7 +27,7 @@ static void answer_bare(struct account *a, const struct stanza *probe, struct or
     bool is_available = false;
 
     LIST_FOR_EACH(at, &a->sessions)
-        is_available |= session_is_available(CONTAINER_OF(at, struct session, account_at));
+    is_available |= session_is_available(CONTAINER_OF(at, struct session, account_at));
     if (is_available)
         presence_send_current(a, &probe->from, origin);
     else
@@ -38,7 +39,8 @@ static void answer_full(struct account *a, const struct stanza *probe, struct or
 {
     const struct session *s = account_session(a, probe->to.resource);
 
-    answer(a, &probe->to, probe, s && session_is_available(s) ? TYPE_NONE : TYPE_UNAVAILABLE, origin);
+    answer(a, &probe->to, probe, s && session_is_available(s) ? TYPE_NONE : TYPE_UNAVAILABLE,
+           origin);
 }
 
 /* §4.6.6: who was sent directed presence hears of those resources, and only that they are there. */
@@ -46,7 +48,8 @@ static bool answer_directed(struct account *a, const struct stanza *probe, struc
 {
     bool is_answered = false;
 
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (!presence_is_directed(s, &probe->from))
@@ -71,14 +74,18 @@ void presence_probe(struct account *a, const struct stanza *probe, struct origin
     }
 }
 
-/* --- a new resource ---------------------------------------------------------------------------------------------- */
+/* --- a new resource
+ * ---------------------------------------------------------------------------------------------- */
 
-/* What we know of an account on this cluster need not be asked for (§4.3.1, last paragraph): no probe, no loading. */
-static void tell_presence_of(struct session *s, const struct account *contact, struct origin *origin)
+/* What we know of an account on this cluster need not be asked for (§4.3.1, last paragraph): no
+ * probe, no loading. */
+static void tell_presence_of(struct session *s, const struct account *contact,
+                             struct origin *origin)
 {
     struct buf out = { 0 };
 
-    LIST_FOR_EACH(at, &contact->sessions) {
+    LIST_FOR_EACH(at, &contact->sessions)
+    {
         const struct session *other = CONTAINER_OF(at, struct session, account_at);
 
         if (other == s || !session_is_available(other))
@@ -90,7 +97,8 @@ static void tell_presence_of(struct session *s, const struct account *contact, s
     buf_fini(&out);
 }
 
-static void send_plain(struct session *s, const struct jid *contact, enum stanza_type type, struct origin *origin)
+static void send_plain(struct session *s, const struct jid *contact, enum stanza_type type,
+                       struct origin *origin)
 {
     struct stanza *p = stanza_new(STANZA_PRESENCE, type);
 
@@ -100,7 +108,8 @@ static void send_plain(struct session *s, const struct jid *contact, enum stanza
     stanza_unref(p);
 }
 
-static void introduce_contact(struct session *s, const struct roster_item *item, struct origin *origin)
+static void introduce_contact(struct session *s, const struct roster_item *item,
+                              struct origin *origin)
 {
     bool is_local = str_is_set(item->jid.local) && sm_is_hosted(s->sm, item->jid.domain);
     const struct account *contact;
@@ -109,7 +118,9 @@ static void introduce_contact(struct session *s, const struct roster_item *item,
         session_send(s, bytes_str(item->request), origin);
     if (!is_local && (item->state & ROSTER_TO))
         send_plain(s, &item->jid, TYPE_PROBE, origin);
-    if (!is_local && (item->state & ROSTER_PENDING_OUT)) /* §3.1.2, last paragraph: sent again, for it may have been lost */
+    if (!is_local &&
+        (item->state &
+         ROSTER_PENDING_OUT)) /* §3.1.2, last paragraph: sent again, for it may have been lost */
         send_plain(s, &item->jid, TYPE_SUBSCRIBE, origin);
     if (!is_local || !(item->state & ROSTER_TO))
         return;

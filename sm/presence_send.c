@@ -1,4 +1,5 @@
-/* Presence on its way out: written once, made another's by its to alone. RFC 6121 §4.2.2, §4.4.2, §4.5.2. */
+/* Presence on its way out: written once, made another's by its to alone. RFC 6121 §4.2.2, §4.4.2,
+ * §4.5.2. */
 #include "common/bytes.h"
 #include "common/log.h"
 #include "sm/deliver.h"
@@ -17,12 +18,14 @@ void presence_write_to(struct buf *out, struct str presence, struct str to)
 }
 
 /* A component's, or another server's: a stanza of its own. */
-static void send_away(struct sm *sm, struct str presence, const struct jid *to, struct origin *origin)
+static void send_away(struct sm *sm, struct str presence, const struct jid *to,
+                      struct origin *origin)
 {
     struct stanza *s = stanza_new(STANZA_PRESENCE, TYPE_NONE);
 
-    if (xml_parse(sm->parser, XML_ALONE, &xml_default_limits, presence, &s->arena, &s->el) != XML_OK
-        || stanza_read(s) != STANZA_OK) {
+    if (xml_parse(sm->parser, XML_ALONE, &xml_default_limits, presence, &s->arena, &s->el) !=
+            XML_OK ||
+        stanza_read(s) != STANZA_OK) {
         log_warn("presence that cannot be read again", kv_str("to", to->full));
     } else {
         stanza_set_to(s, to);
@@ -31,14 +34,16 @@ static void send_away(struct sm *sm, struct str presence, const struct jid *to, 
     stanza_unref(s);
 }
 
-static void send_here(const struct account *a, struct str presence, const struct jid *to, struct origin *origin)
+static void send_here(const struct account *a, struct str presence, const struct jid *to,
+                      struct origin *origin)
 {
     struct buf out = { 0 };
     struct bytes *payload;
 
     presence_write_to(&out, presence, to->full);
     payload = bytes_new(buf_str(&out)); /* shared by all resources of the account */
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (jid_is_bare(to) ? session_is_available(s) : str_eq(s->jid.resource, to->resource))
@@ -56,14 +61,16 @@ void presence_send(struct sm *sm, struct str presence, const struct jid *to, str
         send_away(sm, presence, to, origin);
         return;
     }
-    a = account_in_memory(sm, to->bare); /* otherwise it has no sessions, and presence is not kept (§8.5.2.2.2) */
+    a = account_in_memory(
+        sm, to->bare); /* otherwise it has no sessions, and presence is not kept (§8.5.2.2.2) */
     if (a)
         send_here(a, presence, to, origin);
 }
 
 void presence_send_current(struct account *a, const struct jid *contact, struct origin *origin)
 {
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         const struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (session_is_available(s))
@@ -75,7 +82,8 @@ void presence_send_unavailable(struct account *a, const struct jid *contact, str
 {
     struct buf out = { 0 };
 
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         const struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (!session_is_available(s))

@@ -1,5 +1,5 @@
-/* Rosters in memory: items by JID, versions, loading. Leaves stanzas to roster_iq.c and roster_subscribe.c, the store to roster_commit.c.
- * RFC 6121 §2. */
+/* Rosters in memory: items by JID, versions, loading. Leaves stanzas to roster_iq.c and
+ * roster_subscribe.c, the store to roster_commit.c. RFC 6121 §2. */
 #include "sm/roster.h"
 
 #include "common/mem.h"
@@ -99,7 +99,8 @@ void roster_item_set_name(struct roster_item *item, struct str name, const struc
         item->groups.items[i] = mem_strdup(groups->items[i]);
 }
 
-bool roster_item_is_named(const struct roster_item *item, struct str name, const struct conf_list *groups)
+bool roster_item_is_named(const struct roster_item *item, struct str name,
+                          const struct conf_list *groups)
 {
     if (!str_eq(str_from(item->name), name) || item->groups.count != groups->count)
         return false;
@@ -111,7 +112,8 @@ bool roster_item_is_named(const struct roster_item *item, struct str name, const
 
 void roster_touch(struct roster *r, struct roster_item *item)
 {
-    /* Begun with the time: an account that is registered anew never repeats a version that a client may have cached. */
+    /* Begun with the time: an account that is registered anew never repeats a version that a client
+     * may have cached. */
     r->version = r->version ? r->version + 1 : (uint64_t)sm_time_us();
     if (item)
         item->version = r->version;
@@ -140,7 +142,8 @@ size_t roster_bytes(const struct roster *r)
     return n;
 }
 
-/* --- the store's form -------------------------------------------------------------------------------------------- */
+/* --- the store's form
+ * -------------------------------------------------------------------------------------------- */
 
 void roster_write_groups(struct buf *out, const struct conf_list *groups)
 {

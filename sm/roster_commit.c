@@ -1,8 +1,11 @@
-/* Commits changes of rosters: what goes to the contact first, then the store, then what may leave only when the change is safe.
+/* Commits changes of rosters: what goes to the contact first, then the store, then what may leave
+ * only when the change is safe.
  *
- * Why this order: a change lives in two accounts, ours and the contact's, and each is stored by itself. When we die between the two, the client's frame was
- * not taken over and is handled again. With the contact's stored first, our side is in its old state then, does the same again, and the contact's side finds
- * nothing to change. The other way round our side would find nothing to change and the contact would never hear of it. */
+ * Why this order: a change lives in two accounts, ours and the contact's, and each is stored by
+ * itself. When we die between the two, the client's frame was not taken over and is handled again.
+ * With the contact's stored first, our side is in its old state then, does the same again, and the
+ * contact's side finds nothing to change. The other way round our side would find nothing to change
+ * and the contact would never hear of it. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/deliver.h"
@@ -17,7 +20,8 @@ enum stanza_error roster_may_change(const struct account *a)
     return STANZA_OK;
 }
 
-struct roster_change *roster_change_new(struct account *a, struct stanza *cause, struct str contact, struct origin *origin)
+struct roster_change *roster_change_new(struct account *a, struct stanza *cause, struct str contact,
+                                        struct origin *origin)
 {
     struct roster_change *c = mem_new(struct roster_change);
 
@@ -44,7 +48,8 @@ static void change_free(struct roster_change *c)
     mem_free(c);
 }
 
-/* --- after the commit -------------------------------------------------------------------------------------------- */
+/* --- after the commit
+ * -------------------------------------------------------------------------------------------- */
 
 static void show(const struct roster_change *c)
 {
@@ -53,10 +58,12 @@ static void show(const struct roster_change *c)
 
     xml_write(&out, c->shown->el, STR_NONE);
     payload = bytes_new(buf_str(&out));
-    LIST_FOR_EACH(at, &c->account->sessions) {
+    LIST_FOR_EACH(at, &c->account->sessions)
+    {
         struct session *s = CONTAINER_OF(at, struct session, account_at);
 
-        if (c->is_request ? session_is_available(s) : s->is_interested && s->state != SESSION_ENDING)
+        if (c->is_request ? session_is_available(s)
+                          : s->is_interested && s->state != SESSION_ENDING)
             session_send_bytes(s, payload, c->origin);
     }
     bytes_unref(payload);
@@ -99,7 +106,9 @@ static void on_committed(void *owner, enum err e, int64_t changes)
     change_free(c);
 }
 
-/* --- the commit -------------------------------------------------------------------------------------------------- */
+/* --- the commit
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* STORE_ROSTER_PUT: slot, account, contact, name, groups, state, listed, request, version */
 static void bind_item(struct store_tx *tx, const struct account *a, const struct roster_item *item)
@@ -120,7 +129,8 @@ static void bind_item(struct store_tx *tx, const struct account *a, const struct
     buf_fini(&groups);
 }
 
-/* Writes what memory holds now, which may be more than this change alone: so the last one stored is always the whole truth. */
+/* Writes what memory holds now, which may be more than this change alone: so the last one stored is
+ * always the whole truth. */
 static void commit(struct roster_change *c)
 {
     struct account *a = c->account;
@@ -148,7 +158,8 @@ static void on_contact(void *owner, struct account *contact, enum err e)
 {
     struct roster_change *c = owner;
 
-    (void)contact; /* whether it exists is deliver's to find out; it is in memory now, so its change is submitted before ours */
+    (void)contact; /* whether it exists is deliver's to find out; it is in memory now, so its change
+                      is submitted before ours */
     (void)e;
     for (size_t i = 0; i < ARRAY_LEN(c->route); i++)
         if (c->route[i])
@@ -156,7 +167,9 @@ static void on_contact(void *owner, struct account *contact, enum err e)
     if (c->account->is_loaded)
         commit(c);
     else
-        on_committed(c, ERR_AGAIN, 0); /* another's write failed meanwhile: what memory held of ours is gone with it */
+        on_committed(
+            c, ERR_AGAIN,
+            0); /* another's write failed meanwhile: what memory held of ours is gone with it */
 }
 
 void roster_commit(struct roster_change *take_change)

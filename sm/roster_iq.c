@@ -12,7 +12,8 @@ static size_t max_result(const struct session *s)
     return (size_t)s->sm->conf->link.max_payload - PAYLOAD_SLACK;
 }
 
-/* --- get (§2.1.3, §2.1.4, §2.6.2) -------------------------------------------------------------------------------- */
+/* --- get (§2.1.3, §2.1.4, §2.6.2)
+ * -------------------------------------------------------------------------------- */
 
 static bool is_current(const struct roster *r, struct str version)
 {
@@ -21,7 +22,8 @@ static bool is_current(const struct roster *r, struct str version)
     return version.n && str_to_u64(version, &v) == ERR_OK && v == r->version;
 }
 
-static void write_result(struct buf *out, const struct session *s, const struct stanza *iq, bool is_empty)
+static void write_result(struct buf *out, const struct session *s, const struct stanza *iq,
+                         bool is_empty)
 {
     buf_add(out, STR("<iq xmlns='" NS_CLIENT "' type='result' id='"));
     xml_escape(out, iq->id);
@@ -35,7 +37,8 @@ static void write_result(struct buf *out, const struct session *s, const struct 
     buf_add(out, STR("</iq>"));
 }
 
-static enum stanza_error get(struct session *s, struct stanza *iq, const struct xml *query, struct origin *origin)
+static enum stanza_error get(struct session *s, struct stanza *iq, const struct xml *query,
+                             struct origin *origin)
 {
     struct str version = xml_attr(query, "ver");
     struct buf out = { 0 };
@@ -57,9 +60,11 @@ static enum stanza_error get(struct session *s, struct stanza *iq, const struct 
     return e;
 }
 
-/* --- set (§2.3 to §2.5) ------------------------------------------------------------------------------------------ */
+/* --- set (§2.3 to §2.5)
+ * ------------------------------------------------------------------------------------------ */
 
-static struct stanza *to_contact(const struct account *a, const struct jid *contact, enum stanza_type type)
+static struct stanza *to_contact(const struct account *a, const struct jid *contact,
+                                 enum stanza_type type)
 {
     struct stanza *p = stanza_new(STANZA_PRESENCE, type);
     struct jid bare;
@@ -70,7 +75,8 @@ static struct stanza *to_contact(const struct account *a, const struct jid *cont
     return p;
 }
 
-/* §2.5.2. What is pending is ended like what was granted: nothing of it would be left in the roster to end it later. */
+/* §2.5.2. What is pending is ended like what was granted: nothing of it would be left in the roster
+ * to end it later. */
 static void cancel_subscriptions(struct roster_change *c, const struct roster_item *item)
 {
     size_t n = 0;
@@ -82,7 +88,8 @@ static void cancel_subscriptions(struct roster_change *c, const struct roster_it
     c->tells_unavailable = item->state & ROSTER_FROM;
 }
 
-static enum stanza_error remove_item(struct session *s, struct stanza *iq, const struct roster_set *set, struct origin *origin)
+static enum stanza_error remove_item(struct session *s, struct stanza *iq,
+                                     const struct roster_set *set, struct origin *origin)
 {
     struct roster *r = s->account->roster;
     struct roster_item *item = roster_find(r, set->jid.full);
@@ -103,12 +110,14 @@ static enum stanza_error remove_item(struct session *s, struct stanza *iq, const
 static enum stanza_error has_room(const struct session *s, const struct roster *r)
 {
     /* what is stored must also fit into one result; escaping can make it longer, hence half */
-    if (roster_count(r, true) >= (size_t)s->sm->conf->max_roster_items || roster_bytes(r) > max_result(s) / 2)
+    if (roster_count(r, true) >= (size_t)s->sm->conf->max_roster_items ||
+        roster_bytes(r) > max_result(s) / 2)
         return STANZA_RESOURCE_CONSTRAINT;
     return STANZA_OK;
 }
 
-static enum stanza_error put_item(struct session *s, struct stanza *iq, const struct roster_set *set, struct origin *origin)
+static enum stanza_error put_item(struct session *s, struct stanza *iq,
+                                  const struct roster_set *set, struct origin *origin)
 {
     struct roster *r = s->account->roster;
     struct roster_item *item = roster_find(r, set->jid.full);
@@ -122,7 +131,8 @@ static enum stanza_error put_item(struct session *s, struct stanza *iq, const st
     }
     if (!item)
         item = roster_add(r, &set->jid);
-    /* Handled again after a crash it changes nothing, keeps its version and makes the very same push. */
+    /* Handled again after a crash it changes nothing, keeps its version and makes the very same
+     * push. */
     if (!item->is_listed || !roster_item_is_named(item, set->name, &set->groups)) {
         roster_item_set_name(item, set->name, &set->groups);
         item->is_listed = true;
@@ -135,7 +145,8 @@ static enum stanza_error put_item(struct session *s, struct stanza *iq, const st
     return STANZA_OK;
 }
 
-static enum stanza_error set(struct session *s, struct stanza *iq, const struct xml *query, struct origin *origin)
+static enum stanza_error set(struct session *s, struct stanza *iq, const struct xml *query,
+                             struct origin *origin)
 {
     struct roster_set read;
     enum stanza_error e = roster_set_read(query, s->account->jid.bare, &iq->arena, &read);
@@ -150,7 +161,8 @@ static enum stanza_error set(struct session *s, struct stanza *iq, const struct 
 void roster_iq(struct session *s, struct stanza *iq, struct origin *origin)
 {
     const struct xml *query = xml_child(iq->el, NULL, NULL);
-    enum stanza_error e = iq->type == TYPE_GET ? get(s, iq, query, origin) : set(s, iq, query, origin);
+    enum stanza_error e =
+        iq->type == TYPE_GET ? get(s, iq, query, origin) : set(s, iq, query, origin);
 
     if (e != STANZA_OK)
         deliver_error(s->sm, iq, e, STR_NONE, origin);

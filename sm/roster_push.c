@@ -80,7 +80,8 @@ void roster_push(struct account *a, struct str query, uint64_t id, struct origin
     buf_add_char(&out, '\'');
     write_attr(&out, "from", a->jid.bare);
     common = out.n;
-    LIST_FOR_EACH(at, &a->sessions) {
+    LIST_FOR_EACH(at, &a->sessions)
+    {
         struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (!s->is_interested || s->state == SESSION_ENDING)

@@ -1,8 +1,10 @@
-/* Reads a roster set and finds what is wrong with it. Pure: changes nothing. RFC 6121 §2.1.5, §2.3.3. */
+/* Reads a roster set and finds what is wrong with it. Pure: changes nothing. RFC 6121 §2.1.5,
+ * §2.3.3. */
 #include "proto/ns.h"
 #include "sm/roster_parts.h"
 
-/* Two groups are one when they are the same resourcepart (§2.3.3); what cannot be one is compared as it is. */
+/* Two groups are one when they are the same resourcepart (§2.3.3); what cannot be one is compared
+ * as it is. */
 static struct str comparable(struct str group, struct arena *arena)
 {
     struct str prepared;
@@ -18,12 +20,14 @@ static bool is_duplicate(const struct str *keys, size_t count, struct str key)
     return false;
 }
 
-static enum stanza_error read_groups(const struct xml *item, struct arena *arena, struct conf_list *out)
+static enum stanza_error read_groups(const struct xml *item, struct arena *arena,
+                                     struct conf_list *out)
 {
     struct str keys[ROSTER_MAX_GROUPS];
 
     *out = (struct conf_list){ .items = arena_alloc(arena, ROSTER_MAX_GROUPS * sizeof(char *)) };
-    for (struct xml *g = xml_child(item, NS_ROSTER, "group"); g; g = xml_next(g, NS_ROSTER, "group")) {
+    for (struct xml *g = xml_child(item, NS_ROSTER, "group"); g;
+         g = xml_next(g, NS_ROSTER, "group")) {
         struct str text = xml_text(g, arena);
 
         if (!text.n || text.n > ROSTER_MAX_GROUP || out->count == ROSTER_MAX_GROUPS)
@@ -36,7 +40,8 @@ static enum stanza_error read_groups(const struct xml *item, struct arena *arena
     return STANZA_OK;
 }
 
-enum stanza_error roster_set_read(const struct xml *query, struct str own, struct arena *arena, struct roster_set *out_set)
+enum stanza_error roster_set_read(const struct xml *query, struct str own, struct arena *arena,
+                                  struct roster_set *out_set)
 {
     const struct xml *item = xml_child(query, NS_ROSTER, "item");
     struct str jid;
@@ -49,7 +54,8 @@ enum stanza_error roster_set_read(const struct xml *query, struct str own, struc
         return STANZA_BAD_REQUEST;
     if (jid_parse(jid, arena, &out_set->jid) != ERR_OK)
         return STANZA_JID_MALFORMED;
-    out_set->is_remove = str_is(xml_attr(item, "subscription"), "remove"); /* §2.1.5: others are ignored */
+    out_set->is_remove =
+        str_is(xml_attr(item, "subscription"), "remove"); /* §2.1.5: others are ignored */
     if (out_set->is_remove)
         return STANZA_OK;
     if (str_eq(out_set->jid.full, own)) /* §2.3.3, interoperability note */

@@ -1,4 +1,5 @@
-/* Subscriptions: applies the tables of subscribe.h to a roster, and says what must be sent, shown and pushed. RFC 6121 §3. */
+/* Subscriptions: applies the tables of subscribe.h to a roster, and says what must be sent, shown
+ * and pushed. RFC 6121 §3. */
 #include "common/log.h"
 #include "proto/ns.h"
 #include "sm/deliver.h"
@@ -80,10 +81,11 @@ static bool apply(struct roster *r, struct roster_item *item, uint8_t state, boo
     return is_changed;
 }
 
-/* --- from our client (A.2) --------------------------------------------------------------------------------------- */
+/* --- from our client (A.2)
+ * --------------------------------------------------------------------------------------- */
 
-static void commit_outbound(struct session *s, struct stanza *presence, struct roster_item *item, struct subscribe_outcome o,
-                            struct origin *origin)
+static void commit_outbound(struct session *s, struct stanza *presence, struct roster_item *item,
+                            struct subscribe_outcome o, struct origin *origin)
 {
     struct account *a = s->account;
     uint8_t before = item->state;
@@ -93,7 +95,8 @@ static void commit_outbound(struct session *s, struct stanza *presence, struct r
         c->route[0] = between(presence, a->jid.bare, presence->to.bare);
     c->is_pushed = subscribe_is_visible(before, o.state);
     c->tells_current = !(before & ROSTER_FROM) && (o.state & ROSTER_FROM);
-    if ((before & ROSTER_FROM) && !(o.state & ROSTER_FROM)) /* §3.2.2: while the contact still is subscribed */
+    if ((before & ROSTER_FROM) &&
+        !(o.state & ROSTER_FROM)) /* §3.2.2: while the contact still is subscribed */
         presence_send_unavailable(a, &c->route[0]->to, origin);
     apply(a->roster, item, o.state, true);
     roster_commit(c);
@@ -143,10 +146,11 @@ void roster_outbound(struct session *s, struct stanza *presence, struct origin *
     commit_outbound(s, presence, item, o, origin);
 }
 
-/* --- for our account (A.3) --------------------------------------------------------------------------------------- */
+/* --- for our account (A.3)
+ * --------------------------------------------------------------------------------------- */
 
-static void commit_inbound(struct account *a, struct stanza *presence, struct roster_item *item, struct subscribe_outcome o,
-                           struct origin *origin)
+static void commit_inbound(struct account *a, struct stanza *presence, struct roster_item *item,
+                           struct subscribe_outcome o, struct origin *origin)
 {
     uint8_t before = item->state;
     struct roster_change *c = roster_change_new(a, presence, presence->from.bare, origin);
@@ -198,7 +202,8 @@ void roster_inbound(struct account *a, struct stanza *presence, struct origin *o
     commit_inbound(a, presence, item, o, origin);
 }
 
-/* --- the account goes (XEP-0077 §3.2) ---------------------------------------------------------------------------- */
+/* --- the account goes (XEP-0077 §3.2)
+ * ---------------------------------------------------------------------------- */
 
 static void tell(struct account *a, const struct roster_item *item, enum stanza_type type)
 {

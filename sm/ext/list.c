@@ -1,4 +1,5 @@
-/* All extensions, in the order of their hooks. Configuration turns one off (key disabled), it never changes the order. */
+/* All extensions, in the order of their hooks. Configuration turns one off (key disabled), it never
+ * changes the order. */
 #include "sm/ext/list.h"
 
 /* What the core does itself and discovery has to name: offline messages (XEP-0160 §4). */
@@ -10,13 +11,14 @@ static const struct ext core = {
 };
 
 const struct ext *const ext_list[] = {
-    &core,           /* first: what it names is the ground of the others */
-    &xep0199_ping,   /* the most frequent request: found first */
-    &xep0030_disco,  /* asks all others for their features when it is asked; its place does not matter */
+    &core,          /* first: what it names is the ground of the others */
+    &xep0199_ping,  /* the most frequent request: found first */
+    &xep0030_disco, /* asks all others for their features when it is asked; its place does not
+                       matter */
     &xep0157_contact,
     &xep0054_vcard,
     &xep0049_private,
-    &xep0012_last,   /* hears of the end of sessions; no other writes then */
+    &xep0012_last, /* hears of the end of sessions; no other writes then */
     &xep0202_time,
     &xep0092_version,
     &xep0077_register, /* last: it can end the account that others would still write for */

@@ -1,14 +1,17 @@
-/* XEP-0012 Last Activity: the server's uptime (§5); for an account, how long ago its last resource went away, and what it said then (§3).
- * Queries to full JIDs are delivered to the resource by the core (§4). */
+/* XEP-0012 Last Activity: the server's uptime (§5); for an account, how long ago its last resource
+ * went away, and what it said then (§3). Queries to full JIDs are delivered to the resource by the
+ * core (§4). */
 #include "sm/ext/list.h"
 
-static const char KIND[] = "last"; /* kept as <query xmlns='jabber:iq:last' at='MICROSECONDS'>STATUS</query> */
+static const char KIND[] =
+    "last"; /* kept as <query xmlns='jabber:iq:last' at='MICROSECONDS'>STATUS</query> */
 
 static struct xml *answer(struct iq *iq, int64_t seconds)
 {
     struct xml *query = xml_new(iq_arena(iq), NS_LAST, "query");
 
-    xml_set(query, iq_arena(iq), "seconds", arena_printf(iq_arena(iq), "%lld", (long long)(seconds < 0 ? 0 : seconds)));
+    xml_set(query, iq_arena(iq), "seconds",
+            arena_printf(iq_arena(iq), "%lld", (long long)(seconds < 0 ? 0 : seconds)));
     return query;
 }
 

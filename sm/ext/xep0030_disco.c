@@ -1,8 +1,10 @@
-/* XEP-0030 Service Discovery: info and items of the server and of accounts. What is told of an account only those learn who may see its
- * presence (§8): to all others an account that exists answers like one that does not. */
+/* XEP-0030 Service Discovery: info and items of the server and of accounts. What is told of an
+ * account only those learn who may see its presence (§8): to all others an account that exists
+ * answers like one that does not. */
 #include "sm/ext/list.h"
 
-static void add_identity(struct xml *query, struct arena *arena, const char *category, const char *type, const char *name)
+static void add_identity(struct xml *query, struct arena *arena, const char *category,
+                         const char *type, const char *name)
 {
     struct xml *identity = xml_add(query, arena, NULL, "identity");
 
@@ -21,7 +23,8 @@ static void add_features(struct iq *iq, struct xml *query, bool is_account)
         if (!ext_is_enabled(iq->sm, e) || (e->is_offered && !e->is_offered(iq->sm, iq_host(iq))))
             continue;
         for (; feature && *feature; feature++)
-            xml_set(xml_add(query, iq_arena(iq), NULL, "feature"), iq_arena(iq), "var", str_from(*feature));
+            xml_set(xml_add(query, iq_arena(iq), NULL, "feature"), iq_arena(iq), "var",
+                    str_from(*feature));
     }
 }
 
@@ -35,7 +38,9 @@ static bool has_node(const struct iq *iq)
     return xml_attr(iq->child, "node").n > 0;
 }
 
-/* --- the server -------------------------------------------------------------------------------------------------- */
+/* --- the server
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static enum stanza_error on_server_info(struct iq *iq)
 {
@@ -67,7 +72,9 @@ static enum stanza_error on_server_items(struct iq *iq)
     return STANZA_OK;
 }
 
-/* --- accounts ---------------------------------------------------------------------------------------------------- */
+/* --- accounts
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void reply_account_info(struct iq *iq)
 {
@@ -89,9 +96,11 @@ static void reply_account_items(struct iq *iq)
     iq_reply(iq, query);
 }
 
-/* §8 would have an empty list of items for strangers, but RFC 6121 §8.5.1 demands <service-unavailable/> for an account that does not exist: only
- * the same answer for both hides which is which. */
-static void on_found(struct iq *iq, enum err e, const struct ext_account *account, void (*reply)(struct iq *iq))
+/* §8 would have an empty list of items for strangers, but RFC 6121 §8.5.1 demands
+ * <service-unavailable/> for an account that does not exist: only the same answer for both hides
+ * which is which. */
+static void on_found(struct iq *iq, enum err e, const struct ext_account *account,
+                     void (*reply)(struct iq *iq))
 {
     if (e != ERR_OK)
         iq_error(iq, ext_stanza_error(e), NULL);

@@ -1,4 +1,5 @@
-/* XEP-0049 Private XML Storage: elements of an account's own, each under its name and namespace, which only the account itself reads and writes. */
+/* XEP-0049 Private XML Storage: elements of an account's own, each under its name and namespace,
+ * which only the account itself reads and writes. */
 #include "sm/ext/list.h"
 
 static const char KIND[] = "private";
@@ -12,7 +13,9 @@ static struct str key_of(const struct xml *el, struct arena *arena)
     return arena_printf(arena, "{%.*s}%.*s", STR_ARG(el->ns), STR_ARG(el->name));
 }
 
-/* --- get --------------------------------------------------------------------------------------------------------- */
+/* --- get
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void on_got(struct iq *iq, enum err e, struct str text)
 {
@@ -45,7 +48,9 @@ static enum stanza_error on_get(struct iq *iq)
     return STANZA_OK;
 }
 
-/* --- set --------------------------------------------------------------------------------------------------------- */
+/* --- set
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void on_put(struct iq *iq, enum err e)
 {
@@ -78,7 +83,8 @@ static enum stanza_error read_items(struct iq *iq, struct ext_data *items, size_
 {
     size_t n = 0;
 
-    for (const struct xml *el = xml_child(iq->child, NULL, NULL); el; el = xml_next(el, NULL, NULL)) {
+    for (const struct xml *el = xml_child(iq->child, NULL, NULL); el;
+         el = xml_next(el, NULL, NULL)) {
         struct str key = key_of(el, iq_arena(iq));
 
         if (!str_is_set(key) || n == MAX_ELEMENTS)

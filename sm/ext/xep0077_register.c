@@ -1,5 +1,6 @@
-/* XEP-0077 In-Band Registration: a new account before login (off by default), a new password and the end of an account after it.
- * Passwords come in clear: no error sends them back (§3.3), and none is logged. */
+/* XEP-0077 In-Band Registration: a new account before login (off by default), a new password and
+ * the end of an account after it. Passwords come in clear: no error sends them back (§3.3), and
+ * none is logged. */
 #include "sm/ext/list.h"
 
 static enum stanza_error refuse(struct iq *iq, enum stanza_error e)
@@ -30,7 +31,8 @@ static bool is_offered(const struct sm *sm, struct str host)
     return ext_may_register(sm, host) || ext_may_change_password(sm, host);
 }
 
-/* --- before login (§3.1) ----------------------------------------------------------------------------------------- */
+/* --- before login (§3.1)
+ * ----------------------------------------------------------------------------------------- */
 
 static enum stanza_error on_form(struct iq *iq)
 {
@@ -63,7 +65,9 @@ static enum stanza_error on_new_account(struct iq *iq)
     return STANZA_OK;
 }
 
-/* --- after login ------------------------------------------------------------------------------------------------- */
+/* --- after login
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* The sender's account at the host that is asked; false: it has none there. */
 static bool is_registered_here(const struct iq *iq)
@@ -104,7 +108,8 @@ static bool names_sender(struct iq *iq, struct str username)
 
     if (jid_prepare_local(username, iq_arena(iq), &local) == ERR_OK)
         return str_eq(local, iq->stanza->from.local);
-    return jid_parse(username, iq_arena(iq), &jid) == ERR_OK && str_eq(jid.full, iq->stanza->from.bare);
+    return jid_parse(username, iq_arena(iq), &jid) == ERR_OK &&
+           str_eq(jid.full, iq->stanza->from.bare);
 }
 
 /* §3.3 and its table 2. */
@@ -135,7 +140,8 @@ static enum stanza_error on_set(struct iq *iq)
     return is_remove ? cancel(iq) : change_password(iq);
 }
 
-static void stream_features(struct sm *sm, struct str host, bool is_authenticated, struct xml *to, struct arena *arena)
+static void stream_features(struct sm *sm, struct str host, bool is_authenticated, struct xml *to,
+                            struct arena *arena)
 {
     if (!is_authenticated && ext_may_register(sm, host))
         xml_add(to, arena, NS_REGISTER_FEATURE, "register");

@@ -1,4 +1,5 @@
-/* XEP-0092 Software Version: of the server. The operating system is told only when the configuration says so (§5). */
+/* XEP-0092 Software Version: of the server. The operating system is told only when the
+ * configuration says so (§5). */
 #include "common/service.h"
 #include "sm/ext/list.h"
 

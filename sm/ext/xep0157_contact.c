@@ -1,9 +1,11 @@
-/* XEP-0157 Contact Addresses: the administrators of a host, as a form in its disco#info (XEP-0128). */
+/* XEP-0157 Contact Addresses: the administrators of a host, as a form in its disco#info (XEP-0128).
+ */
 #include "sm/ext/list.h"
 
 static const char FORM_TYPE[] = "http://jabber.org/network/serverinfo";
 
-static struct xml *add_field(struct xml *form, struct arena *arena, const char *var, const char *type)
+static struct xml *add_field(struct xml *form, struct arena *arena, const char *var,
+                             const char *type)
 {
     struct xml *field = xml_add(form, arena, NULL, "field");
 
@@ -27,7 +29,8 @@ static void extend_info(struct iq *iq, struct xml *query)
     xml_add_text(xml_add(field, arena, NULL, "value"), arena, str_from(FORM_TYPE));
     field = add_field(form, arena, "admin-addresses", "list-multi");
     for (size_t i = 0; i < count; i++)
-        xml_add_text(xml_add(field, arena, NULL, "value"), arena, arena_printf(arena, "xmpp:%.*s", STR_ARG(admins[i])));
+        xml_add_text(xml_add(field, arena, NULL, "value"), arena,
+                     arena_printf(arena, "xmpp:%.*s", STR_ARG(admins[i])));
 }
 
 const struct ext xep0157_contact = {

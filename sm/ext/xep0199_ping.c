@@ -1,4 +1,5 @@
-/* XEP-0199 Ping: answered by the server for itself (§4.2) and for an account that asks itself (its c2s ping without to). */
+/* XEP-0199 Ping: answered by the server for itself (§4.2) and for an account that asks itself (its
+ * c2s ping without to). */
 #include "sm/ext/list.h"
 
 static enum stanza_error on_ping(struct iq *iq)

@@ -23,7 +23,8 @@ static enum stanza_error on_time(struct iq *iq)
 
     localtime_r(&now, &local);
     xml_add_text(xml_add(el, arena, NULL, "tzo"), arena, offset_text(arena, &local));
-    xml_add_text(xml_add(el, arena, NULL, "utc"), arena, datetime_text((int64_t)now * 1000000, arena));
+    xml_add_text(xml_add(el, arena, NULL, "utc"), arena,
+                 datetime_text((int64_t)now * 1000000, arena));
     iq_reply(iq, el);
     return STANZA_OK;
 }

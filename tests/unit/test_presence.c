@@ -1,4 +1,5 @@
-/* The pure parts of presence: priorities (RFC 6121 §4.7.2.3), and one presence made another's by its to. */
+/* The pure parts of presence: priorities (RFC 6121 §4.7.2.3), and one presence made another's by
+ * its to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,12 +55,14 @@ static void a_priority_is_one_number_from_minus_128_to_127(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct arena arena = { 0 };
-        struct str text = arena_printf(&arena, "<presence xmlns='" NS_CLIENT "'>%s</presence>", cases[i].children);
+        struct str text = arena_printf(&arena, "<presence xmlns='" NS_CLIENT "'>%s</presence>",
+                                       cases[i].children);
         struct xml *presence;
         int8_t priority;
         enum err e;
 
-        assert_int_equal(xml_parse(parser, XML_ALONE, &xml_default_limits, text, &arena, &presence), XML_OK);
+        assert_int_equal(xml_parse(parser, XML_ALONE, &xml_default_limits, text, &arena, &presence),
+                         XML_OK);
         e = presence_priority(presence, &priority);
         if (e != cases[i].expected || (e == ERR_OK && priority != cases[i].priority))
             fail_msg("%s: %d, priority %d", cases[i].children, (int)e, priority);
@@ -73,7 +76,8 @@ static void a_to_is_spliced_into_a_written_presence(void **state)
 
     (void)state;
     presence_write_to(&out, STR("<presence xmlns='jabber:client' from='a@b/c'/>"), STR("d@e/it's"));
-    assert_true(str_is(buf_str(&out), "<presence to='d@e/it&apos;s' xmlns='jabber:client' from='a@b/c'/>"));
+    assert_true(
+        str_is(buf_str(&out), "<presence to='d@e/it&apos;s' xmlns='jabber:client' from='a@b/c'/>"));
     buf_fini(&out);
 }
 
@@ -87,7 +91,9 @@ static void what_is_written_for_an_element_takes_a_to(void **state)
     xml_add_text(xml_add(s->el, &s->arena, NULL, "status"), &s->arena, STR("bye"));
     xml_write(&out, s->el, STR_NONE);
     presence_write_to(&with_to, buf_str(&out), STR("d@e"));
-    assert_int_equal(xml_parse(parser, XML_ALONE, &xml_default_limits, buf_str(&with_to), &s->arena, &back), XML_OK);
+    assert_int_equal(
+        xml_parse(parser, XML_ALONE, &xml_default_limits, buf_str(&with_to), &s->arena, &back),
+        XML_OK);
     assert_true(str_is(xml_attr(back, "to"), "d@e"));
     assert_true(str_is(xml_attr(back, "type"), "unavailable"));
     assert_true(str_is(xml_text(xml_child(back, NS_CLIENT, "status"), &s->arena), "bye"));
@@ -114,7 +120,8 @@ static void directed_presence_is_remembered_up_to_a_limit(void **state)
     assert_true(presence_forget(&s, &full));
     assert_false(presence_forget(&s, &full));
     while (s.directed_count < PRESENCE_MAX_DIRECTED)
-        assert_true(presence_remember(&s, arena_printf(&arena, "u%u@example.net", s.directed_count)));
+        assert_true(
+            presence_remember(&s, arena_printf(&arena, "u%u@example.net", s.directed_count)));
     assert_false(presence_remember(&s, STR("one@too.many")));
     presence_forget_all(&s);
     assert_int_equal(s.directed_count, 0);

@@ -1,4 +1,5 @@
-/* The pure parts of the roster: reading a set (RFC 6121 §2.3.3), writing items, the store's form of groups. */
+/* The pure parts of the roster: reading a set (RFC 6121 §2.3.3), writing items, the store's form of
+ * groups. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ static enum stanza_error read_set(const char *children, struct arena *arena, str
     struct str text = arena_printf(arena, "<query xmlns='" NS_ROSTER "'>%s</query>", children);
     struct xml *query;
 
-    assert_int_equal(xml_parse(parser, XML_ALONE, &xml_default_limits, text, arena, &query), XML_OK);
+    assert_int_equal(xml_parse(parser, XML_ALONE, &xml_default_limits, text, arena, &query),
+                     XML_OK);
     return roster_set_read(query, STR(OWN), arena, out);
 }
 
@@ -56,12 +58,14 @@ static void a_set_gets_the_error_that_rfc_6121_names(void **state)
         { "<item jid='@example.com'/>", STANZA_JID_MALFORMED },
         { "<item jid='a@b@example.com'/>", STANZA_JID_MALFORMED },
         { "<item jid='a@example.com'><group>x</group><group>x</group></item>", STANZA_BAD_REQUEST },
-        { "<item jid='a@example.com'><group>x</group><group>X</group></item>", STANZA_OK }, /* resourceparts keep case */
+        { "<item jid='a@example.com'><group>x</group><group>X</group></item>",
+          STANZA_OK }, /* resourceparts keep case */
         { "<item jid='a@example.com'><group/></item>", STANZA_NOT_ACCEPTABLE },
         { "<item jid='a@example.com'><group></group></item>", STANZA_NOT_ACCEPTABLE },
         { "<item jid='" OWN "'/>", STANZA_NOT_ALLOWED },
         { "<item jid='JULIET@example.com'/>", STANZA_NOT_ALLOWED },
-        { "<item jid='" OWN "' subscription='remove'/>", STANZA_OK }, /* not in the roster: found out later */
+        { "<item jid='" OWN "' subscription='remove'/>",
+          STANZA_OK }, /* not in the roster: found out later */
     };
 
     (void)state;
@@ -93,8 +97,9 @@ static void names_and_groups_have_a_longest_length(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct arena arena = { 0 };
         struct roster_set set;
-        struct str item = arena_printf(&arena, "<item jid='a@example.com' name='%.*s'><group>%.*s</group></item>",
-                                       (int)cases[i].name, text, (int)cases[i].group, text);
+        struct str item =
+            arena_printf(&arena, "<item jid='a@example.com' name='%.*s'><group>%.*s</group></item>",
+                         (int)cases[i].name, text, (int)cases[i].group, text);
 
         assert_int_equal(read_set(item.p, &arena, &set), cases[i].expected);
         arena_fini(&arena);
@@ -111,10 +116,13 @@ static void an_item_has_no_more_groups_than_allowed(void **state)
     buf_add(&item, STR("<item jid='a@example.com'>"));
     for (int i = 0; i < ROSTER_MAX_GROUPS; i++)
         buf_printf(&item, "<group>g%d</group>", i);
-    assert_int_equal(read_set(arena_printf(&arena, "%.*s</item>", STR_ARG(buf_str(&item))).p, &arena, &set), STANZA_OK);
+    assert_int_equal(
+        read_set(arena_printf(&arena, "%.*s</item>", STR_ARG(buf_str(&item))).p, &arena, &set),
+        STANZA_OK);
     buf_add(&item, STR("<group>one more</group>"));
-    assert_int_equal(read_set(arena_printf(&arena, "%.*s</item>", STR_ARG(buf_str(&item))).p, &arena, &set),
-                     STANZA_NOT_ACCEPTABLE);
+    assert_int_equal(
+        read_set(arena_printf(&arena, "%.*s</item>", STR_ARG(buf_str(&item))).p, &arena, &set),
+        STANZA_NOT_ACCEPTABLE);
     buf_fini(&item);
     arena_fini(&arena);
 }
@@ -125,19 +133,24 @@ static void a_set_is_read_with_normalised_address_and_empty_name_as_none(void **
     struct roster_set set;
 
     (void)state;
-    assert_int_equal(read_set("<item jid='Romeo@EXAMPLE.net' name=''><group>A</group><group>B</group></item>", &arena, &set),
-                     STANZA_OK);
+    assert_int_equal(
+        read_set("<item jid='Romeo@EXAMPLE.net' name=''><group>A</group><group>B</group></item>",
+                 &arena, &set),
+        STANZA_OK);
     assert_true(str_is(set.jid.full, "romeo@example.net"));
     assert_false(str_is_set(set.name));
     assert_int_equal(set.groups.count, 2);
     assert_string_equal(set.groups.items[1], "B");
     assert_false(set.is_remove);
-    assert_int_equal(read_set("<item jid='romeo@example.net' subscription='remove' name='x'/>", &arena, &set), STANZA_OK);
+    assert_int_equal(
+        read_set("<item jid='romeo@example.net' subscription='remove' name='x'/>", &arena, &set),
+        STANZA_OK);
     assert_true(set.is_remove);
     arena_fini(&arena);
 }
 
-static struct roster_item *add(struct roster *r, const char *jid, uint8_t subscription, bool is_listed)
+static struct roster_item *add(struct roster *r, const char *jid, uint8_t subscription,
+                               bool is_listed)
 {
     struct roster_item *item;
     struct jid j;
@@ -158,10 +171,12 @@ static void an_item_is_written_as_clients_read_it(void **state)
         { 0, NULL, NULL, "<item jid='a@b' subscription='none'/>" },
         { ROSTER_PENDING_IN, NULL, NULL, "<item jid='a@b' subscription='none'/>" },
         { ROSTER_PENDING_OUT, NULL, NULL, "<item jid='a@b' subscription='none' ask='subscribe'/>" },
-        { ROSTER_FROM | ROSTER_PENDING_OUT, "x", NULL, "<item jid='a@b' name='x' subscription='from' ask='subscribe'/>" },
+        { ROSTER_FROM | ROSTER_PENDING_OUT, "x", NULL,
+          "<item jid='a@b' name='x' subscription='from' ask='subscribe'/>" },
         { ROSTER_APPROVED, NULL, NULL, "<item jid='a@b' subscription='none' approved='true'/>" },
         { ROSTER_TO | ROSTER_FROM, "<&'", "R&D",
-          "<item jid='a@b' name='&lt;&amp;&apos;' subscription='both'><group>R&amp;D</group></item>" },
+          "<item jid='a@b' name='&lt;&amp;&apos;' "
+          "subscription='both'><group>R&amp;D</group></item>" },
     };
 
     (void)state;
@@ -193,8 +208,8 @@ static void a_pending_request_is_not_in_the_result(void **state)
     assert_true(str_is(buf_str(&out), "<query xmlns='jabber:iq:roster' ver='7'></query>"));
     buf_clear(&out);
     roster_write_push(&out, r, STR("stranger@b"));
-    assert_true(str_is(buf_str(&out),
-                       "<query xmlns='jabber:iq:roster' ver='7'><item jid='stranger@b' subscription='remove'/></query>"));
+    assert_true(str_is(buf_str(&out), "<query xmlns='jabber:iq:roster' ver='7'><item "
+                                      "jid='stranger@b' subscription='remove'/></query>"));
     assert_int_equal(roster_count(r, false), 1);
     assert_int_equal(roster_count(r, true), 0);
     buf_fini(&out);
