@@ -248,13 +248,14 @@ static int fail(int code, const char *what, const char *detail)
     return code;
 }
 
-static int no_such_process(const struct tool *t, const char *name)
+/* A word alone was meant to be a command. */
+static int no_such_process(const struct tool *t, const char *name, int word_count)
 {
     fprintf(stderr, "sallyportctl: %s is neither a command nor a process of %s", name, t->folder);
     for (size_t i = 0; i < t->targets.count; i++)
         fprintf(stderr, "%s%s", i == 0 ? "; there are: " : ", ", t->targets.names[i]);
     fputc('\n', stderr);
-    return CTL_NO_SUCH;
+    return word_count > 1 ? CTL_NO_SUCH : CTL_USAGE;
 }
 
 /* The password, where the command wants one; then the request. */
@@ -355,7 +356,7 @@ static int read_words(struct tool *t, int count, char **words)
     if (!t->verb) {
         t->process = words[0];
         if (!targets_has(&t->targets, str_from(t->process)))
-            return no_such_process(t, t->process);
+            return no_such_process(t, t->process, count);
         words++;
         count--;
         t->verb = count > 0 ? find_verb(words[0]) : NULL;
