@@ -93,7 +93,6 @@ const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, str
 /* --- the server's secret ---------------------------------------------------------------------- */
 
 /* It must outlive restarts: a salt that changes tells that its user does not exist. */
-
 static const struct str secret_name = STR("auth-server-secret");
 
 static void on_secret_kept(void *owner, enum err e, int64_t changes)
@@ -213,6 +212,7 @@ void auth_free(struct auth *a)
     if (!a)
         return;
     ASSERT(list_is_empty(&a->ready)); /* exchanges are freed first */
+    a->is_closed = true;
     uv_close((uv_handle_t *)&a->turn, on_idle_closed);
     auth_sasl_fini();
 }

@@ -26,6 +26,7 @@ struct auth_options {
 };
 /* Registers the mechanisms and the credential plugin with libsasl2; once a process. why: one sentence. */
 NODISCARD enum err auth_new(const struct auth_options *options, struct auth **out_auth, struct buf *why);
+/* After its exchanges and before store_close. A password that is under way in the thread pool is then not stored: ERR_CLOSED. NULL is fine. */
 void auth_free(struct auth *a);
 
 /* What the connection offers to the exchange. Borrowed for the call. */

@@ -17,6 +17,7 @@ struct auth {
     uv_loop_t *loop;
     uint32_t iterations;
     const uint8_t *slot_key;
+    bool is_closed;          /* auth_free was called: the store may be gone */
     uint32_t refs;                            /* the caller's, and one for all that is under way */
     uint8_t server_secret[AUTH_SECRET_BYTES]; /* salts of those who do not exist are made from it */
     uv_idle_t turn;                           /* runs while something is ready */

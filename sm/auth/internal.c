@@ -123,16 +123,19 @@ void internal_check(struct auth *a, const struct scram_keys *keys, struct str pa
 
 /* --- setting a password ----------------------------------------------------------------------- */
 
+static void finish_job(struct job *j, enum err e)
+{
+    if (j->done)
+        j->done(j->owner, e);
+    job_free(j);
+}
+
 static void on_stored(void *owner, enum err e, int64_t changes)
 {
     struct job *j = owner;
 
     /* Keys go only to an account that is there (see SECRET_PUT). */
-    if (e == ERR_OK && changes == 0)
-        e = ERR_NOT_FOUND;
-    if (j->done)
-        j->done(j->owner, e);
-    job_free(j);
+    finish_job(j, e == ERR_OK && changes == 0 ? ERR_NOT_FOUND : e);
 }
 
 static void add_account(struct store_tx *tx, const struct job *j)
@@ -165,9 +168,14 @@ static void add_keys(struct store_tx *tx, const struct job *j, const struct scra
 static void on_derived(uv_work_t *work, int status)
 {
     struct job *j = work->data;
-    struct store_tx *tx = store_begin(j->auth->store);
+    struct store_tx *tx;
 
     ASSERT(status == 0); /* we cancel nothing */
+    if (j->auth->is_closed) {
+        finish_job(j, ERR_CLOSED);
+        return;
+    }
+    tx = store_begin(j->auth->store);
     if (j->is_new)
         add_account(tx, j);
     for (size_t i = 0; i < j->key_count; i++)
@@ -186,9 +194,7 @@ static void on_unprepared(uv_work_t *work, int status)
     struct job *j = work->data;
 
     (void)status;
-    if (j->done)
-        j->done(j->owner, ERR_MALFORMED);
-    job_free(j);
+    finish_job(j, ERR_MALFORMED);
 }
 
 void auth_set_password(struct auth *a, struct str account, struct str password, bool is_new,

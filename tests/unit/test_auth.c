@@ -232,6 +232,20 @@ static void passwords_are_set_for_new_accounts_and_changed_for_old_ones_only(voi
     assert_success(b, "the new one");
 }
 
+static void a_password_under_way_at_the_end_is_not_stored_and_says_so(void **state)
+{
+    struct bench *b = *state;
+    unsigned before = b->passwords;
+
+    auth_set_password(b->auth, STR("romeo@" HOST), STR("pencil"), true, on_password, b);
+    close_all(b);
+    assert_int_equal(b->passwords, before + 1);
+    assert_int_equal(b->password_err, ERR_CLOSED);
+    open_all(b);
+    start(b, &tls_alone, "PLAIN", STR("\0romeo\0pencil"));
+    assert_failed(b, AUTH_NOT_AUTHORIZED, "was not made");
+}
+
 static void passwords_are_compared_in_their_prepared_form(void **state)
 {
     struct bench *b = *state;
@@ -268,6 +282,7 @@ int main(void)
         TEST(plain_logs_in_and_refuses),
         TEST(without_an_initial_response_the_client_is_asked_for_one),
         TEST(passwords_are_set_for_new_accounts_and_changed_for_old_ones_only),
+        TEST(a_password_under_way_at_the_end_is_not_stored_and_says_so),
         TEST(passwords_are_compared_in_their_prepared_form),
         cmocka_unit_test(failures_have_the_names_of_rfc_6120),
     };
