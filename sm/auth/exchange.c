@@ -1,11 +1,10 @@
 /* One SASL exchange: what the client claims is decoded first, its keys are fetched, and only then
  * libsasl2 is asked, which never waits. Nobody learns from the answers who exists: unknown users
  * get the same challenges and cost the same work. RFC 6120 §6, RFC 5802. */
-#include "sm/auth/auth_private.h"
+#include "sm/auth/claim.h"
 
 #include "common/mem.h"
 #include "proto/jid.h"
-#include "sm/auth/first_message.h"
 #include "sm/auth/sasl.h"
 
 enum state {
@@ -24,10 +23,8 @@ struct auth_exchange {
     auth_done_fn *done;
     void *owner;
     const struct auth_mechanism *mechanism;
-    struct first_message first;
     struct buf message; /* the client's first, which may hold a password */
-    struct str account; /* whose keys are asked for */
-    bool is_account;    /* false: the claimed name cannot be one */
+    struct claim claim; /* what it says */
     bool is_known;      /* the keys are real */
     struct buf secret;  /* for libsasl2, NUL-terminated */
     struct auth_sasl_answers answers;
@@ -84,7 +81,7 @@ static void answer_challenge(struct auth_exchange *x, enum state next, struct st
 /* The last check of all, against a slip in any other: invented keys open nothing. */
 static void answer_success(struct auth_exchange *x, struct str data)
 {
-    if (!x->is_known || !x->is_account) {
+    if (!x->is_known || !x->claim.is_account) {
         answer_failure(x, AUTH_NOT_AUTHORIZED);
         return;
     }
@@ -92,7 +89,7 @@ static void answer_success(struct auth_exchange *x, struct str data)
     x->result.step = AUTH_SUCCESS;
     x->result.failure = AUTH_OK;
     x->result.data = data;
-    x->result.account = x->account;
+    x->result.account = x->claim.account;
     answer(x);
 }
 
@@ -124,6 +121,8 @@ static void start_sasl(struct auth_exchange *x)
     enum auth_sasl_step step = AUTH_SASL_BROKEN;
 
     x->answers.host = x->facts.host.p;
+    x->answers.binding_name = x->claim.binding_name;
+    x->answers.binding = x->claim.binding;
     x->sasl = auth_sasl_new(&x->answers);
     if (x->sasl)
         step = auth_sasl_start(x->sasl, x->mechanism->name, buf_str(&x->message), &data);
@@ -174,7 +173,7 @@ static void check_password(struct auth_exchange *x, const struct scram_keys *key
 {
     struct str password = STR_NONE;
 
-    if (jid_prepare_password(x->first.password, &x->arena, &password) != ERR_OK) {
+    if (jid_prepare_password(x->claim.first.password, &x->arena, &password) != ERR_OK) {
         answer_failure(x, AUTH_NOT_AUTHORIZED);
         return;
     }
@@ -194,8 +193,8 @@ static void on_keys(void *owner, enum err e, const struct scram_keys *found)
         return;
     }
     /* Invented for those who exist as well: the time must not tell. */
-    scram_invent(&keys, str_of(x->auth->server_secret, AUTH_SECRET_BYTES), x->account);
-    x->is_known = found && x->is_account;
+    scram_invent(&keys, str_of(x->auth->server_secret, AUTH_SECRET_BYTES), x->claim.account);
+    x->is_known = found && x->claim.is_account;
     if (x->is_known)
         keys = *found;
     if (x->mechanism->is_plain) {
@@ -211,88 +210,14 @@ static void on_keys(void *owner, enum err e, const struct scram_keys *found)
 
 /* --- the client's first message --------------------------------------------------------------- */
 
-static bool choose_binding(struct auth_exchange *x)
-{
-    const struct {
-        const char *name;
-        struct str bytes;
-    } bindings[] = {
-        { "tls-exporter", x->facts.cb_exporter },          /* RFC 9266 */
-        { "tls-server-end-point", x->facts.cb_end_point }, /* RFC 5929 §4 */
-        { "tls-unique", x->facts.cb_unique },              /* RFC 5929 §3, below TLS 1.3 */
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(bindings); i++) {
-        if (bindings[i].bytes.n == 0 || !str_is(x->first.binding_name, bindings[i].name))
-            continue;
-        x->answers.binding_name = bindings[i].name;
-        x->answers.binding = bindings[i].bytes;
-        return true;
-    }
-    return false;
-}
-
-/* RFC 5802 §6: the flag belongs to the mechanism; 'y' (the client could, and believes that we
- * cannot) where we offered -PLUS means that somebody took it out of our list. */
-static enum auth_failure check_binding(struct auth_exchange *x)
-{
-    bool is_bound = x->first.binding_flag == 'p';
-
-    if (x->mechanism->is_plain)
-        return AUTH_OK;
-    if (is_bound != x->mechanism->is_plus)
-        return AUTH_MALFORMED_REQUEST;
-    if (x->first.binding_flag == 'y' && auth_has_binding(&x->facts))
-        return AUTH_NOT_AUTHORIZED;
-    return is_bound && !choose_binding(x) ? AUTH_NOT_AUTHORIZED : AUTH_OK;
-}
-
-/* Absent, or the client's own bare JID. */
-static enum auth_failure check_authzid(struct auth_exchange *x)
-{
-    struct jid jid;
-
-    if (!str_is_set(x->first.authzid))
-        return AUTH_OK;
-    if (!x->is_account || jid_parse(x->first.authzid, &x->arena, &jid) != ERR_OK ||
-        !jid_is_bare(&jid))
-        return AUTH_INVALID_AUTHZID;
-    return str_eq(jid.full, x->account) ? AUTH_OK : AUTH_INVALID_AUTHZID;
-}
-
-/* A name that cannot be prepared is nobody's; it is looked up like any other, and what is found
- * does not count. */
-static void name_account(struct auth_exchange *x)
-{
-    struct str local = x->first.user;
-
-    x->is_account = jid_prepare_local(x->first.user, &x->arena, &local) == ERR_OK;
-    x->account = arena_printf(&x->arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(x->facts.host));
-}
-
-static enum auth_failure read_first(struct auth_exchange *x)
-{
-    struct str message = buf_str(&x->message);
-    enum auth_failure failure;
-    enum err e = x->mechanism->is_plain ? first_message_read_plain(message, &x->arena, &x->first)
-                                        : first_message_read_scram(message, &x->arena, &x->first);
-
-    x->result.claimed = x->first.user;
-    if (e != ERR_OK)
-        return AUTH_MALFORMED_REQUEST;
-    name_account(x);
-    if ((failure = check_binding(x)) != AUTH_OK)
-        return failure;
-    return check_authzid(x);
-}
-
 static void take_first(struct auth_exchange *x, struct str message)
 {
     enum auth_failure failure = AUTH_MALFORMED_REQUEST;
 
     if (message.n <= FIRST_MESSAGE_MAX_BYTES) {
         buf_add(&x->message, message);
-        failure = read_first(x);
+        failure = claim_read(x->mechanism, &x->facts, buf_str(&x->message), &x->arena, &x->claim);
+        x->result.claimed = x->claim.first.user;
     }
     if (failure == AUTH_OK && store_is_busy(x->auth->store))
         failure = AUTH_TEMPORARY_AUTH_FAILURE;
@@ -302,7 +227,7 @@ static void take_first(struct auth_exchange *x, struct str message)
     }
     x->state = FETCHING;
     x->is_waiting = true;
-    internal_find(x->auth, x->account, x->mechanism->hash, on_keys, x);
+    internal_find(x->auth, x->claim.account, x->mechanism->hash, on_keys, x);
 }
 
 /* --- auth.h ----------------------------------------------------------------------------------- */

@@ -1,0 +1,80 @@
+/* First messages against their connection; see the header. */
+#include "sm/auth/claim.h"
+
+#include "proto/jid.h"
+
+/* The binding that the client names, out of those that the connection has. */
+static bool choose_binding(const struct auth_facts *facts, struct claim *c)
+{
+    const struct {
+        const char *name;
+        struct str bytes;
+    } bindings[] = {
+        { "tls-exporter", facts->cb_exporter },          /* RFC 9266 */
+        { "tls-server-end-point", facts->cb_end_point }, /* RFC 5929 §4 */
+        { "tls-unique", facts->cb_unique },              /* RFC 5929 §3, below TLS 1.3 */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bindings); i++) {
+        if (bindings[i].bytes.n == 0 || !str_is(c->first.binding_name, bindings[i].name))
+            continue;
+        c->binding_name = bindings[i].name;
+        c->binding = bindings[i].bytes;
+        return true;
+    }
+    return false;
+}
+
+/* RFC 5802 §6: the flag belongs to the mechanism; 'y' (the client could, and believes that we
+ * cannot) where we offered -PLUS means that somebody took it out of our list. */
+static enum auth_failure check_binding(const struct auth_mechanism *m,
+                                       const struct auth_facts *facts, struct claim *c)
+{
+    bool is_bound = c->first.binding_flag == 'p';
+
+    if (m->is_plain)
+        return AUTH_OK;
+    if (is_bound != m->is_plus)
+        return AUTH_MALFORMED_REQUEST;
+    if (c->first.binding_flag == 'y' && auth_has_binding(facts))
+        return AUTH_NOT_AUTHORIZED;
+    return is_bound && !choose_binding(facts, c) ? AUTH_NOT_AUTHORIZED : AUTH_OK;
+}
+
+/* Absent, or the client's own bare JID. */
+static enum auth_failure check_authzid(const struct claim *c, struct arena *arena)
+{
+    struct jid jid;
+
+    if (!str_is_set(c->first.authzid))
+        return AUTH_OK;
+    if (!c->is_account || jid_parse(c->first.authzid, arena, &jid) != ERR_OK || !jid_is_bare(&jid))
+        return AUTH_INVALID_AUTHZID;
+    return str_eq(jid.full, c->account) ? AUTH_OK : AUTH_INVALID_AUTHZID;
+}
+
+/* A name that cannot be prepared is nobody's, and is looked up like any other. */
+static void name_account(const struct auth_facts *facts, struct arena *arena, struct claim *c)
+{
+    struct str local = c->first.user;
+
+    c->is_account = jid_prepare_local(c->first.user, arena, &local) == ERR_OK;
+    c->account = arena_printf(arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(facts->host));
+}
+
+enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_facts *facts,
+                             struct str message, struct arena *arena, struct claim *out)
+{
+    enum auth_failure failure;
+    enum err e;
+
+    *out = (struct claim){ 0 };
+    e = m->is_plain ? first_message_read_plain(message, arena, &out->first)
+                    : first_message_read_scram(message, arena, &out->first);
+    if (e != ERR_OK)
+        return AUTH_MALFORMED_REQUEST;
+    name_account(facts, arena, out);
+    if ((failure = check_binding(m, facts, out)) != AUTH_OK)
+        return failure;
+    return check_authzid(out, arena);
+}

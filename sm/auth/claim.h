@@ -1,0 +1,22 @@
+/* What a first message claims, held against the connection it came by: whose account, for whom,
+ * bound to what. Decides without asking who exists. RFC 6120 §6.3.8, RFC 5802 §6. */
+#ifndef SM_AUTH_CLAIM_H
+#define SM_AUTH_CLAIM_H
+
+#include "sm/auth/auth_private.h"
+#include "sm/auth/first_message.h"
+
+struct claim {
+    struct first_message first;
+    struct str account;       /* "juliet@example.com": whose keys are to be asked for */
+    bool is_account;          /* false: the name cannot be one, and what is found does not count */
+    const char *binding_name; /* of -PLUS; NULL otherwise */
+    struct str binding;
+};
+
+/* message and facts are borrowed as long as out. AUTH_OK, or the condition to fail with; the
+ * claimed user (out->first.user) is there as far as it could be read. */
+enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_facts *facts,
+                             struct str message, struct arena *arena, struct claim *out);
+
+#endif
