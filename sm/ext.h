@@ -63,8 +63,7 @@ extern const struct ext
     *const ext_list[]; /* NULL-terminated, in the order of hooks, each with its reason */
 bool ext_is_enabled(const struct sm *sm, const struct ext *e);
 
-/* --- what an extension may do
- * ---------------------------------------------------------------------------------- */
+/* --- what an extension may do ----------------------------------------------------------------- */
 
 /* Answers with a result that holds child (may be NULL); child lives in iq->stanza->arena or another
  * that outlives the call. Frees iq. */

@@ -23,9 +23,7 @@ struct str iq_host(const struct iq *iq)
     return iq->host;
 }
 
-/* --- accounts
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- accounts --------------------------------------------------------------------------------- */
 
 struct wait {
     struct iq *iq;
@@ -140,9 +138,7 @@ bool ext_may_change_password(const struct sm *sm, struct str host)
     return conf && conf->may_change_password;
 }
 
-/* --- the cluster
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the cluster ------------------------------------------------------------------------------ */
 
 size_t ext_components(struct sm *sm, struct arena *arena, struct str **out_names)
 {

@@ -26,9 +26,7 @@ static struct wait *wait_new(struct iq *iq)
     return w;
 }
 
-/* --- get
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- get -------------------------------------------------------------------------------------- */
 
 static void on_rows(void *owner, enum err e, struct store_rows *rows)
 {
@@ -52,9 +50,7 @@ void ext_data_get(struct iq *iq, struct str account, const char *kind, struct st
     store_query(tx, on_rows, w);
 }
 
-/* --- put
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- put -------------------------------------------------------------------------------------- */
 
 static void add_item(struct store_tx *tx, const struct sm *sm, struct str account, const char *kind,
                      const struct ext_data *item)

@@ -15,9 +15,7 @@ static void iq_free(struct iq *iq)
     mem_free(iq);
 }
 
-/* --- answers
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void send_answer(struct iq *iq, struct stanza *answer)
 {
@@ -57,8 +55,7 @@ struct arena *iq_arena(struct iq *iq)
     return &iq->stanza->arena;
 }
 
-/* --- the core's own
- * ---------------------------------------------------------------------------------------------- */
+/* --- the core's own --------------------------------------------------------------------------- */
 
 /* A session's own roster is deliver_session.c's to hand to roster_iq: who comes here asks for
  * another's (RFC 6121 §2.3.3). */
@@ -73,9 +70,7 @@ static const struct ext_iq core[] = {
     { 0 },
 };
 
-/* --- dispatch
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 static const struct ext_iq *find_in(const struct ext_iq *rows, const struct xml *child, int kind,
                                     int target)
@@ -154,9 +149,7 @@ void iq_before_login(struct sm *sm, struct str host, struct stanza *stanza, iq_a
     run(iq, TO_LOGIN);
 }
 
-/* --- which are on
- * ------------------------------------------------------------------------------------------------
- */
+/* --- which are on ----------------------------------------------------------------------------- */
 
 bool ext_is_enabled(const struct sm *sm, const struct ext *e)
 {

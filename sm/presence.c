@@ -38,9 +38,7 @@ enum err presence_priority(const struct xml *presence, int8_t *out_priority)
     return e;
 }
 
-/* --- broadcast
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- broadcast -------------------------------------------------------------------------------- */
 
 /* To all that are subscribed, and to the account's own resources, which are subscribed to each
  * other (§4.2.2). */
@@ -169,8 +167,7 @@ void presence_session_ended(struct session *s, struct origin *origin)
     buf_fini(&out);
 }
 
-/* --- arriving for the account
- * ------------------------------------------------------------------------------------ */
+/* --- arriving for the account ----------------------------------------------------------------- */
 
 /* §4.6.1: who says that it is gone need not hear that we are. */
 static void forget_sender(struct account *a, const struct jid *from)

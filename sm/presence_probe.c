@@ -74,8 +74,7 @@ void presence_probe(struct account *a, const struct stanza *probe, struct origin
     }
 }
 
-/* --- a new resource
- * ---------------------------------------------------------------------------------------------- */
+/* --- a new resource --------------------------------------------------------------------------- */
 
 /* What we know of an account on this cluster need not be asked for (§4.3.1, last paragraph): no
  * probe, no loading. */

@@ -142,8 +142,7 @@ size_t roster_bytes(const struct roster *r)
     return n;
 }
 
-/* --- the store's form
- * -------------------------------------------------------------------------------------------- */
+/* --- the store's form ------------------------------------------------------------------------- */
 
 void roster_write_groups(struct buf *out, const struct conf_list *groups)
 {

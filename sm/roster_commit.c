@@ -48,8 +48,7 @@ static void change_free(struct roster_change *c)
     mem_free(c);
 }
 
-/* --- after the commit
- * -------------------------------------------------------------------------------------------- */
+/* --- after the commit ------------------------------------------------------------------------- */
 
 static void show(const struct roster_change *c)
 {
@@ -106,9 +105,7 @@ static void on_committed(void *owner, enum err e, int64_t changes)
     change_free(c);
 }
 
-/* --- the commit
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the commit ------------------------------------------------------------------------------- */
 
 /* STORE_ROSTER_PUT: slot, account, contact, name, groups, state, listed, request, version */
 static void bind_item(struct store_tx *tx, const struct account *a, const struct roster_item *item)

@@ -12,8 +12,7 @@ static size_t max_result(const struct session *s)
     return (size_t)s->sm->conf->link.max_payload - PAYLOAD_SLACK;
 }
 
-/* --- get (§2.1.3, §2.1.4, §2.6.2)
- * -------------------------------------------------------------------------------- */
+/* --- get (§2.1.3, §2.1.4, §2.6.2) ------------------------------------------------------------- */
 
 static bool is_current(const struct roster *r, struct str version)
 {
@@ -60,8 +59,7 @@ static enum stanza_error get(struct session *s, struct stanza *iq, const struct 
     return e;
 }
 
-/* --- set (§2.3 to §2.5)
- * ------------------------------------------------------------------------------------------ */
+/* --- set (§2.3 to §2.5) ----------------------------------------------------------------------- */
 
 static struct stanza *to_contact(const struct account *a, const struct jid *contact,
                                  enum stanza_type type)

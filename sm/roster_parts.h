@@ -5,9 +5,7 @@
 
 #include "sm/roster.h"
 
-/* --- roster.c
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- roster.c --------------------------------------------------------------------------------- */
 
 /* A new item of no name and state none, not listed; in the roster. */
 struct roster_item *roster_add(struct roster *r, const struct jid *jid);
@@ -31,8 +29,7 @@ size_t roster_bytes(const struct roster *r);
 void roster_write_groups(struct buf *out, const struct conf_list *groups);
 void roster_read_groups(struct str text, struct arena *arena, struct conf_list *out_groups);
 
-/* --- roster_set.c: pure
- * ------------------------------------------------------------------------------------------ */
+/* --- roster_set.c: pure ----------------------------------------------------------------------- */
 
 enum { ROSTER_MAX_NAME = 1023, ROSTER_MAX_GROUP = 1023, ROSTER_MAX_GROUPS = 32 };
 
@@ -48,9 +45,7 @@ struct roster_set {
 enum stanza_error roster_set_read(const struct xml *query, struct str own, struct arena *arena,
                                   struct roster_set *out_set);
 
-/* --- roster_push.c
- * -----------------------------------------------------------------------------------------------
- */
+/* --- roster_push.c ---------------------------------------------------------------------------- */
 
 /* <item …>…</item> (§2.1.2). */
 void roster_write_item(struct buf *out, const struct roster_item *item);
@@ -65,8 +60,7 @@ void roster_write_push(struct buf *out, const struct roster *r, struct str jid);
 /* query, pushed to every interested resource of the account; id makes the stanza's id. */
 void roster_push(struct account *a, struct str query, uint64_t id, struct origin *origin);
 
-/* --- roster_commit.c
- * --------------------------------------------------------------------------------------------- */
+/* --- roster_commit.c -------------------------------------------------------------------------- */
 
 /* A change of one item that is in memory already: stanzas to the contact, then the store, then all
  * that may leave only after the commit. Zeroed fields mean nothing. What it points to it owns. */

@@ -81,8 +81,7 @@ static bool apply(struct roster *r, struct roster_item *item, uint8_t state, boo
     return is_changed;
 }
 
-/* --- from our client (A.2)
- * --------------------------------------------------------------------------------------- */
+/* --- from our client (A.2) -------------------------------------------------------------------- */
 
 static void commit_outbound(struct session *s, struct stanza *presence, struct roster_item *item,
                             struct subscribe_outcome o, struct origin *origin)
@@ -95,8 +94,8 @@ static void commit_outbound(struct session *s, struct stanza *presence, struct r
         c->route[0] = between(presence, a->jid.bare, presence->to.bare);
     c->is_pushed = subscribe_is_visible(before, o.state);
     c->tells_current = !(before & ROSTER_FROM) && (o.state & ROSTER_FROM);
-    if ((before & ROSTER_FROM) &&
-        !(o.state & ROSTER_FROM)) /* §3.2.2: while the contact still is subscribed */
+    /* §3.2.2: while the contact still is subscribed */
+    if ((before & ROSTER_FROM) && !(o.state & ROSTER_FROM))
         presence_send_unavailable(a, &c->route[0]->to, origin);
     apply(a->roster, item, o.state, true);
     roster_commit(c);
@@ -123,6 +122,10 @@ void roster_outbound(struct session *s, struct stanza *presence, struct origin *
     }
     if (str_eq(presence->to.bare, s->account->jid.bare))
         return; /* everybody sees himself (§4.2.2): there is nothing to change */
+    if (!s->account->is_loaded) {
+        deliver_error(s->sm, presence, STANZA_RESOURCE_CONSTRAINT, STR_NONE, origin);
+        return;
+    }
     item = roster_find(r, presence->to.bare);
     o = subscribe_outbound(item ? item->state : 0, presence->type);
     if (o.state == (item ? item->state : 0)) {
@@ -146,8 +149,7 @@ void roster_outbound(struct session *s, struct stanza *presence, struct origin *
     commit_outbound(s, presence, item, o, origin);
 }
 
-/* --- for our account (A.3)
- * --------------------------------------------------------------------------------------- */
+/* --- for our account (A.3) -------------------------------------------------------------------- */
 
 static void commit_inbound(struct account *a, struct stanza *presence, struct roster_item *item,
                            struct subscribe_outcome o, struct origin *origin)
@@ -202,8 +204,7 @@ void roster_inbound(struct account *a, struct stanza *presence, struct origin *o
     commit_inbound(a, presence, item, o, origin);
 }
 
-/* --- the account goes (XEP-0077 §3.2)
- * ---------------------------------------------------------------------------- */
+/* --- the account goes (XEP-0077 §3.2) --------------------------------------------------------- */
 
 static void tell(struct account *a, const struct roster_item *item, enum stanza_type type)
 {

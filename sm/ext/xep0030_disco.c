@@ -38,9 +38,7 @@ static bool has_node(const struct iq *iq)
     return xml_attr(iq->child, "node").n > 0;
 }
 
-/* --- the server
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static enum stanza_error on_server_info(struct iq *iq)
 {
@@ -72,9 +70,7 @@ static enum stanza_error on_server_items(struct iq *iq)
     return STANZA_OK;
 }
 
-/* --- accounts
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- accounts --------------------------------------------------------------------------------- */
 
 static void reply_account_info(struct iq *iq)
 {

@@ -13,9 +13,7 @@ static struct str key_of(const struct xml *el, struct arena *arena)
     return arena_printf(arena, "{%.*s}%.*s", STR_ARG(el->ns), STR_ARG(el->name));
 }
 
-/* --- get
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- get -------------------------------------------------------------------------------------- */
 
 static void on_got(struct iq *iq, enum err e, struct str text)
 {
@@ -48,9 +46,7 @@ static enum stanza_error on_get(struct iq *iq)
     return STANZA_OK;
 }
 
-/* --- set
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- set -------------------------------------------------------------------------------------- */
 
 static void on_put(struct iq *iq, enum err e)
 {

@@ -31,8 +31,7 @@ static bool is_offered(const struct sm *sm, struct str host)
     return ext_may_register(sm, host) || ext_may_change_password(sm, host);
 }
 
-/* --- before login (§3.1)
- * ----------------------------------------------------------------------------------------- */
+/* --- before login (§3.1) ---------------------------------------------------------------------- */
 
 static enum stanza_error on_form(struct iq *iq)
 {
@@ -65,9 +64,7 @@ static enum stanza_error on_new_account(struct iq *iq)
     return STANZA_OK;
 }
 
-/* --- after login
- * -------------------------------------------------------------------------------------------------
- */
+/* --- after login ------------------------------------------------------------------------------ */
 
 /* The sender's account at the host that is asked; false: it has none there. */
 static bool is_registered_here(const struct iq *iq)

@@ -1,5 +1,6 @@
 """Extensions: XEP-0012, 0030, 0049, 0054, 0077, 0092, 0157, 0199, 0202."""
 import datetime
+import time
 
 import pytest
 
@@ -126,7 +127,9 @@ def test_last_activity_of_a_contact(cluster, unique):
     juliet.expect("presence", type="unavailable")
     bare = juliet.bare
     juliet.logout()
-    answer = romeo.iq("get", query(LAST), to=bare)[0]
+    deadline = time.monotonic() + 15
+    while (answer := romeo.iq("get", query(LAST), to=bare)[0]).text is None:  # until the end of her session is known
+        assert time.monotonic() < deadline
     assert int(answer.get("seconds")) < 60 and answer.text == "Heading Home"
 
 

@@ -2,7 +2,7 @@
 import pytest
 
 from steps import ITEM, befriend, interested, is_push, items, no_push, presences, push, set_item, state
-from xmpp import CLIENT, ROSTER, STREAM, error_of, local, q
+from xmpp import ROSTER, error_of, q
 
 NURSE = "nurse@example.org"
 
