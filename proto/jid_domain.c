@@ -70,13 +70,11 @@ out:
     return e;
 }
 
-enum err jid_domain_prepare(struct str text, struct arena *arena, struct str *out_text)
+static enum err prepare_name(struct str text, struct arena *arena, struct str *out_text)
 {
     struct str mapped;
     enum err e;
 
-    if (text.n > 0 && text.p[0] == '[')
-        return prepare_ipv6(text, arena, out_text);
     if ((e = precis_map_domain(text, arena, &mapped)) != ERR_OK)
         return e;
     if (mapped.n > 0 && mapped.p[mapped.n - 1] == '.')
@@ -84,4 +82,20 @@ enum err jid_domain_prepare(struct str text, struct arena *arena, struct str *ou
     if (mapped.n == 0 || !is_ldh_or_high(mapped) || !has_good_labels(mapped))
         return ERR_MALFORMED;
     return to_u_labels(mapped, arena, out_text);
+}
+
+/* What an A-label hid must itself be a good name, in its normal form. */
+enum err jid_domain_prepare(struct str text, struct arena *arena, struct str *out_text)
+{
+    struct str name, again;
+    enum err e;
+
+    if (text.n > 0 && text.p[0] == '[')
+        return prepare_ipv6(text, arena, out_text);
+    if ((e = prepare_name(text, arena, &name)) != ERR_OK || (e = prepare_name(name, arena, &again)) != ERR_OK)
+        return e;
+    if (!str_eq(name, again))
+        return ERR_MALFORMED;
+    *out_text = name;
+    return ERR_OK;
 }

@@ -61,6 +61,8 @@ static void escape(struct buf *out, struct str s, unsigned where)
 {
     size_t done = 0, i = 0;
 
+    if (s.n == 0)
+        return; /* it may be absent */
     buf_reserve(out, s.n); /* mostly all that is needed */
     while (i < s.n) {
         unsigned char c = (unsigned char)s.p[i];

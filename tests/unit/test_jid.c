@@ -94,6 +94,7 @@ static const struct row {
     { "a@bu\u0308cher.example", "a@b\u00fccher.example" },
     { "a@xn--zzzzzzzzzzz.example", NULL },
     { "a@xn--a.example", NULL },
+    { "a@xn--byn---kva.example", NULL }, /* hides a label with "--" as third and fourth */
     { "a@b\u00fccher\u3002example", "a@b\u00fccher.example" },
     { "a@\uff45xample.com", "a@example.com" },
     { "a@fu\u00df.example", "a@fu\u00df.example" },

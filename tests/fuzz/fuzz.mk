@@ -1,0 +1,49 @@
+# Fuzzing with clang's libFuzzer: one target for each tests/fuzz/fuzz_X.c, with its seeds in tests/fuzz/corpus/X.
+#   make fuzz                 each target for FUZZ_SECONDS (60), growing a corpus in build/fuzz/corpus
+#   make fuzz-short           the seeds and 5 seconds each, for every day
+#   make fuzz-X               one target
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= clang
+FUZZ_OUT := build/fuzz
+FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing $(FUZZ_SAN) -fsanitize=fuzzer-no-link
+FUZZ_FLAGS = -timeout=10 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 -artifact_prefix=$(FUZZ_OUT)/
+
+fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_objects = $(patsubst %.c,$(FUZZ_OUT)/%.o,$(1))
+
+# What a target links beyond common and proto: fuzz_libs_X.
+fuzz_libs_sasl := $(FUZZ_OUT)/libauth.a
+
+fuzz: $(addprefix fuzz-run-,$(fuzz_names))
+fuzz-short:
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
+fuzz-build: $(addprefix $(FUZZ_OUT)/fuzz_,$(fuzz_names))
+$(addprefix fuzz-,$(fuzz_names)): fuzz-%: fuzz-run-%
+
+# Findings stay in build/fuzz as crash-…, timeout-… and so on: each becomes a seed and a unit test.
+fuzz-run-%: $(FUZZ_OUT)/fuzz_%
+	@mkdir -p $(FUZZ_OUT)/corpus/$*
+	@echo "fuzz $*: $(FUZZ_SECONDS) s"
+	@$< $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
+		$(FUZZ_OUT)/corpus/$* $(wildcard tests/fuzz/corpus/$*) >$(FUZZ_OUT)/$*.log 2>&1 \
+		|| { tail -n 60 $(FUZZ_OUT)/$*.log; exit 1; }
+
+$(FUZZ_OUT)/libcommon.a: $(call fuzz_objects,$(src_common))
+$(FUZZ_OUT)/libproto.a: $(call fuzz_objects,$(src_proto))
+$(FUZZ_OUT)/libauth.a: $(call fuzz_objects,$(wildcard sm/auth/*.c))
+$(FUZZ_OUT)/lib%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(FUZZ_OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+.SECONDEXPANSION:
+$(FUZZ_OUT)/fuzz_%: $(FUZZ_OUT)/tests/fuzz/fuzz_%.o $$(fuzz_libs_$$*) $(FUZZ_OUT)/libproto.a $(FUZZ_OUT)/libcommon.a
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_sm)
+
+.PRECIOUS: $(FUZZ_OUT)/%.o $(FUZZ_OUT)/fuzz_%
+-include $(shell find $(FUZZ_OUT) -name '*.d' 2>/dev/null)
+.PHONY: fuzz fuzz-short fuzz-build
