@@ -64,14 +64,21 @@ static void make_available(struct session *s, const struct stanza *presence, int
     buf_fini(&out);
 }
 
+/* Broadcast presence is answered with an error only by who should have sent it on: the account. */
+static void refuse(struct session *s, struct stanza *presence, struct origin *origin)
+{
+    stanza_set_to(presence, &s->account->jid);
+    deliver_error(s->sm, presence, STANZA_BAD_REQUEST,
+                  STR("priority is one number from -128 to 127"), origin);
+}
+
 static void available(struct session *s, struct stanza *presence, struct origin *origin)
 {
     bool is_initial = !session_is_available(s);
     int8_t priority;
 
     if (presence_priority(presence->el, &priority) != ERR_OK) {
-        deliver_error(s->sm, presence, STANZA_BAD_REQUEST,
-                      STR("priority is a number from -128 to 127"), origin);
+        refuse(s, presence, origin);
         return;
     }
     make_available(s, presence, priority);

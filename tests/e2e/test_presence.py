@@ -88,7 +88,7 @@ def test_the_ends_of_the_range_of_priorities_are_fine(cluster, unique, priority)
 
 def test_an_unknown_type_is_a_bad_request(cluster, unique):
     juliet = interested(cluster, unique("juliet"))
-    juliet.presence(type="available")
+    juliet.presence(type="available", to=juliet.bare)
     assert error_of(juliet.expect("presence", type="error"))[1] == "bad-request"
 
 
