@@ -18,7 +18,8 @@ for program in router c2s s2s sm; do
     others=$(echo router c2s s2s sm | tr ' ' '\n' | grep -vx "$program" | paste -sd'|')
     forbid "$(find $program -name '*.[ch]')" "#include \"($others)/" "$program/ looks into another program:"
 done
-forbid "$(find sm/ext -name 'xep*.c')" '#include "sm/(([a-z_]*/)|[a-df-z]|e[a-wyz]|ext_|ext/)' 'extensions include sm/ext.h alone of sm/:'
+others=$(find sm -name '*.h' ! -path sm/ext.h ! -path sm/ext/list.h | sed 's|\.|\\.|g' | paste -sd'|')
+forbid "$(find sm/ext -name 'xep*.c')" "#include \"($others)\"" 'extensions include sm/ext.h and the list alone of sm/:'
 forbid "$(find sm/auth sm/store -name '*.[ch]')" '#include "sm/([a-z_]+\.h|ext/)' 'sm/auth and sm/store must not know the rest of sm/:'
 forbid "$(find deploy/ctl -name '*.[ch]')" '#include "(proto|router|c2s|s2s|sm)/' 'the administration tool speaks through the control socket only:'
 exit $status

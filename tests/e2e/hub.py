@@ -1,0 +1,271 @@
+"""What stands behind one connection manager, in a test's own hands: a router and a session manager in one, that say over the link what the test says
+(proto/LINK.md). For what real ones do only in bad moments: dying, waking up late, coming back with other numbers. Blocking, with deadlines."""
+import hashlib
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from xmpp import SASL, STREAM, Client
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+LINK = "urn:sallyport:link:1"
+NAME, ROUTER, SM = "c2s-1.test", "router-1.test", "sm-1.test"
+DEADLINE = 15.0
+HOST = ("<host name='{name}' tls='{tls}' registration='0' max-stanza='65536' max-stanza-before='10000' max-depth='64' max-attributes='64' "
+        "bytes-per-second='{rate}' stanzas-per-second='0' auth-timeout-ms='{auth}' idle-timeout-ms='0'/>")
+
+
+def make_certificate(folder, host):
+    """A CA and a certificate for host, with certtool: (CA, certificate, key)."""
+    def certtool(*args):
+        subprocess.run(["certtool", *map(str, args)], check=True, capture_output=True)
+    ca_key, ca, key, cert, template = (folder / n for n in ("ca.key", "ca.pem", "tls.key", "tls.pem", "template"))
+    for path in (ca_key, key):
+        certtool("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", path)
+    template.write_text('cn = "test"\nca\ncert_signing_key\nexpiration_days = 2\n')
+    certtool("--generate-self-signed", "--load-privkey", ca_key, "--template", template, "--outfile", ca)
+    template.write_text(f'cn = "{host}"\ndns_name = "{host}"\ntls_www_server\nsigning_key\nexpiration_days = 2\n')
+    certtool("--generate-certificate", "--load-privkey", key, "--load-ca-certificate", ca, "--load-ca-privkey", ca_key,
+             "--template", template, "--outfile", cert)
+    return ca, cert, key
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Frame:
+    def __init__(self, attributes, payload):
+        self.__dict__.update({k: attributes.get(k) for k in ("to", "from", "s", "e", "n", "h", "f", "id")})
+        self.sender = attributes.get("from")
+        self.number = int(attributes.get("n", 0))
+        self.payload = payload
+
+    def __repr__(self):
+        return f"<{self.sender}->{self.to} s={self.s} n={self.n} h={self.h} {self.payload[:120]}>"
+
+
+class Link:
+    """One router's link to the connection manager: XEP-0114 as the initiator (jabber:component:connect), hello, frames."""
+
+    def __init__(self, path, secret, name=ROUTER):
+        self.name, self.buffer, self.frames, self.is_closed = name, b"", [], False
+        self.sock = self.dial(path)
+        self.send_raw(f"<?xml version='1.0'?><stream:stream xmlns='jabber:component:connect' xmlns:stream='{STREAM}' to='{NAME}'>")
+        header = self.until(rb"<stream:stream[^>]* id='([^']*)'[^>]*>")
+        self.send_raw(f"<handshake>{hashlib.sha1(header[1] + secret.encode()).hexdigest()}</handshake>")
+        self.until(rb"<handshake/>")
+        self.send_raw(f"<hello xmlns='{LINK}' version='1' name='{name}' role='router' instance='{secrets.token_hex(8)}' features=''/>")
+        self.instance = self.until(rb"<hello [^>]*instance='([0-9a-f]{16})'[^>]*/>")[1].decode()
+
+    @staticmethod
+    def dial(path):
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.connect(str(path))
+                return sock
+            except OSError:
+                sock.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def send_raw(self, data):
+        self.sock.sendall(data.encode() if isinstance(data, str) else data)
+
+    def read_some(self, deadline):
+        self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.is_closed = True
+            raise EOFError("the link is closed")
+        self.buffer += data
+
+    def until(self, pattern):
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            found = re.search(pattern, self.buffer)
+            if found:
+                self.buffer = self.buffer[found.end():]
+                return found
+            self.read_some(deadline)
+
+    def send(self, to, payload, sender=SM, **attributes):
+        """One frame. Attributes: s, e, n, h, f, id."""
+        data = payload.encode()
+        extra = "".join(f" {k}='{attributes[k]}'" for k in ("s", "e", "n", "h", "f", "id") if attributes.get(k))
+        self.send_raw(f"<route xmlns='{LINK}' to='{to}' from='{sender}'{extra} len='{len(data)}'>".encode() + data + b"</route>")
+
+    def parse(self):
+        while True:
+            head = re.match(rb"\s*<route ([^>]*)>", self.buffer)
+            if not head:
+                return
+            attributes = {k.decode(): v.decode() for k, v in re.findall(rb"([a-z]+)='([^']*)'", head[1])}
+            end = head.end() + int(attributes["len"])
+            if len(self.buffer) < end + 8:
+                return
+            assert self.buffer[end:end + 8] == b"</route>"
+            self.frames.append(Frame(attributes, self.buffer[head.end():end].decode()))
+            self.buffer = self.buffer[end + 8:]
+
+    def expect(self, is_match, timeout=DEADLINE):
+        """The first frame that fits; others stay. is_match: a predicate, or a text that the payload begins with."""
+        fits = is_match if callable(is_match) else lambda f: f.payload.startswith(is_match)
+        deadline = time.monotonic() + timeout
+        while True:
+            self.parse()
+            for i, frame in enumerate(self.frames):
+                if fits(frame):
+                    return self.frames.pop(i)
+            try:
+                self.read_some(deadline)
+            except (socket.timeout, EOFError) as e:
+                raise AssertionError(f"no such frame ({e}); there is: {self.frames}") from None
+
+    def acked(self, s, h, timeout=DEADLINE):
+        """Waits until the gate of session s has said that h down frames are written."""
+        def says(frame):
+            if frame.s == s and int(frame.h or 0) >= h:
+                return True
+            found = re.search(f"{s}:\\d+:(\\d+):", frame.payload) if "<acks" in frame.payload else None
+            return bool(found) and int(found[1]) >= h
+        return self.expect(says, timeout)
+
+    def close(self):
+        self.sock.close()
+
+
+class Hub:
+    """A connection manager that runs, and its links."""
+
+    def __init__(self, build, options="", hosts=("localhost",), tls="required", rate=0, auth=30000, routers=(ROUTER,)):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-"))
+        self.routers, self.links, self.clients, self.sm_instance = routers, {}, [], secrets.token_hex(8)
+        self.ca, cert, key = make_certificate(self.folder, hosts[0])
+        self.port, self.tls_port, self.proxy_port = free_ports(3)
+        secret = self.folder / "secret"
+        secret.write_text("0123456789abcdef")
+        secret.chmod(0o600)
+        peers = "".join(f'peer "{r}" {{\n role = "router"\n accept = "unix:{self.path(r)}"\n secret_file = "{secret}"\n}}\n' for r in routers)
+        self.conf = self.folder / "c2s.conf"
+        self.conf.write_text(f'name = "{NAME}"\nlog_level = "debug"\n{options}\ncertificate "{hosts[0]}" {{\n cert = "{cert}"\n key = "{key}"\n}}\n'
+                             f'listen "a" {{\n address = "127.0.0.1:{self.port}"\n}}\n'
+                             f'listen "b" {{\n address = "127.0.0.1:{self.tls_port}"\n kind = "tls"\n}}\n'
+                             f'listen "c" {{\n address = "127.0.0.1:{self.proxy_port}"\n proxy_protocol = yes\n}}\n{peers}')
+        self.log = open(self.folder / "log", "w")
+        self.process = subprocess.Popen([str(build / "sallyport-c2s"), "-c", str(self.conf)], stderr=self.log, stdout=self.log)
+        self.hosts = "".join(HOST.format(name=h, tls=tls, rate=rate, auth=auth) for h in hosts)
+        self.version = 1
+
+    def path(self, router):
+        return self.folder / f"{router}.sock"
+
+    def up(self, router=ROUTER, has_sm=True):
+        """A router links; the session manager is reached by it, and announces the hosts."""
+        link = self.links[router] = Link(self.path(router), "0123456789abcdef", router)
+        if has_sm:
+            self.sm_up(link)
+        return link
+
+    def sm_up(self, link):
+        self.peers(link, True)
+        link.send(NAME, f"<hosts xmlns='{LINK}' v='{self.version}'>{self.hosts}</hosts>")
+
+    def peers(self, link, is_up):
+        link.send(NAME, f"<peers xmlns='{LINK}'><peer name='{SM}' role='sm' instance='{self.sm_instance}' up='{int(is_up)}'/></peers>",
+                  sender=link.name)
+
+    def client(self, port=None):
+        client = Client("127.0.0.1", port or self.port, self.tls_port, self.ca, "localhost", "alice", "secret")
+        self.clients.append(client)
+        return client
+
+    def features(self, link):
+        """Answers the next <open/>; returns its frame."""
+        frame = link.expect("<open ")
+        link.send(frame.sender, f"<stream:features xmlns:stream='{STREAM}'><mechanisms xmlns='{SASL}'><mechanism>PLAIN</mechanism>"
+                                "</mechanisms></stream:features>")
+        return frame
+
+    def session(self, link, epoch=1):
+        """A client that is logged in, as the client and the session manager see it: (client, Session)."""
+        client = self.client().connect(direct_tls=True)
+        client.reset_parser()
+        client.send(f"<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='{STREAM}' to='localhost' version='1.0'>")
+        conn = self.features(link).sender
+        client.features()
+        client.send(f"<auth xmlns='{SASL}' mechanism='PLAIN'>AGEAYg==</auth>")
+        link.expect("<auth ")
+        session = Session(link, conn, epoch)
+        session.down(f"<success xmlns='{SASL}'/>")
+        client.expect("success")
+        client.reset_parser()
+        client.send(f"<stream:stream xmlns='jabber:client' xmlns:stream='{STREAM}' to='localhost' version='1.0'>")
+        assert session.up().payload.startswith("<restart ")
+        session.down(f"<stream:features xmlns:stream='{STREAM}'/>")
+        client.features()
+        return client, session
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+        for link in self.links.values():
+            link.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.log.close()
+        log = (self.folder / "log").read_text()
+        if code != 0 or "runtime error" in log or "AddressSanitizer" in log:
+            raise AssertionError(f"c2s ended with {code}:\n{log[-6000:]}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Session:
+    """The owner's end of one session, with numbers as the test wants them."""
+
+    def __init__(self, link, conn, epoch):
+        self.link, self.conn, self.epoch, self.id = link, conn, epoch, secrets.token_hex(16)
+        self.down_last = self.up_last = 0
+
+    def down(self, payload, **attributes):
+        """Sends a frame with the next number."""
+        self.down_last += 1
+        self.again(payload, self.down_last, **attributes)
+
+    def again(self, payload, n, **attributes):
+        self.link.send(self.conn, payload, s=self.id, e=self.epoch, n=n, **attributes)
+
+    def up(self, timeout=DEADLINE):
+        """The next frame of the client, whatever it is."""
+        frame = self.link.expect(lambda f: f.s == self.id and f.number == self.up_last + 1, timeout)
+        self.up_last += 1
+        return frame
+
+    def ack(self, h, f=0):
+        self.link.send(NAME, f"<acks xmlns='{LINK}'>{self.id}:{self.epoch}:{h}:{f}</acks>")
+
+
+def build_folder():
+    return pathlib.Path(os.environ.get("SALLYPORT_BIN", ROOT / "build/release"))
