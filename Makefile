@@ -110,7 +110,7 @@ lint: test-lint
 clean:
 	rm -rf build
 
--include $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
+-include $(wildcard sm/store/*.mk) $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 .PHONY: all help run stop test lint clean unit-build
 .DEFAULT_GOAL := all
