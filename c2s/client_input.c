@@ -10,8 +10,6 @@
 #include "common/log.h"
 #include "proto/ns.h"
 
-enum { MAX_NODES = 65536 };
-
 /* One thing that the scanner found. */
 struct item {
     struct str bytes;
@@ -108,7 +106,8 @@ static const struct rule *find_rule(const struct client *c, const struct xml *x)
 static void on_element(struct client *c, const struct item *item)
 {
     const struct control_host *limits = client_limits(c);
-    const struct xml_limits xml_limits = { (uint32_t)limits->max_depth, (uint32_t)limits->max_attributes, MAX_NODES };
+    const struct xml_limits xml_limits = { (uint32_t)limits->max_depth, (uint32_t)limits->max_attributes,
+                                           xml_default_limits.max_nodes };
     struct arena *arena = &c->c2s->client_arena;
     const struct rule *rule;
     enum xml_error e;
@@ -211,6 +210,8 @@ static size_t take_things(struct client *c, struct str all, size_t *at)
         /* The declaration stays in front of the header: only together they can be parsed. */
         if (is_before_header(c) && ((found == SCAN_DECLARATION && is_first) || (found == SCAN_SPACE && !is_first)))
             continue;
+        if (found == SCAN_BAD)
+            *at = all.n; /* there is no end of it */
         item = (struct item){ str_of(all.p + start, *at - start), *at == all.n };
         start = *at;
         on_found(c, found, &item);

@@ -87,11 +87,18 @@ class Link:
         self.sock.sendall(data.encode() if isinstance(data, str) else data)
 
     def read_some(self, deadline):
-        self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            data = self.sock.recv(65536)
-        except ConnectionResetError:
-            data = b""
+        data = None
+        while data is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("deadline")
+            self.sock.settimeout(min(left, 1))
+            try:
+                data = self.sock.recv(65536)
+            except socket.timeout:
+                self.send_raw(" ")  # keepalive
+            except ConnectionResetError:
+                data = b""
         if not data:
             self.is_closed = True
             raise EOFError("the link is closed")
@@ -164,15 +171,16 @@ class Hub:
         secret.write_text("0123456789abcdef")
         secret.chmod(0o600)
         peers = "".join(f'peer "{r}" {{\n role = "router"\n accept = "unix:{self.path(r)}"\n secret_file = "{secret}"\n}}\n' for r in routers)
+        drain = "" if "drain" in options else "drain = 200ms\n"  # nobody answers at a test's end
         self.conf = self.folder / "c2s.conf"
-        self.conf.write_text(f'name = "{NAME}"\nlog_level = "debug"\n{options}\ncertificate "{hosts[0]}" {{\n cert = "{cert}"\n key = "{key}"\n}}\n'
+        self.conf.write_text(f'name = "{NAME}"\nlog_level = "debug"\n{drain}{options}\ncertificate "{hosts[0]}" {{\n cert = "{cert}"\n key = "{key}"\n}}\n'
                              f'listen "a" {{\n address = "127.0.0.1:{self.port}"\n}}\n'
                              f'listen "b" {{\n address = "127.0.0.1:{self.tls_port}"\n kind = "tls"\n}}\n'
                              f'listen "c" {{\n address = "127.0.0.1:{self.proxy_port}"\n proxy_protocol = yes\n}}\n{peers}')
         self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen([str(build / "sallyport-c2s"), "-c", str(self.conf)], stderr=self.log, stdout=self.log)
         self.hosts = "".join(HOST.format(name=h, tls=tls, rate=rate, auth=auth) for h in hosts)
-        self.version = 1
+        self.version, self.is_ending = 1, False
 
     def path(self, router):
         return self.folder / f"{router}.sock"
@@ -228,7 +236,7 @@ class Hub:
             client.close()
         for link in self.links.values():
             link.close()
-        if self.process.poll() is None:
+        if self.process.poll() is None and not self.is_ending:
             self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(20)
@@ -264,7 +272,7 @@ class Session:
         return frame
 
     def ack(self, h, f=0):
-        self.link.send(NAME, f"<acks xmlns='{LINK}'>{self.id}:{self.epoch}:{h}:{f}</acks>")
+        self.link.send(NAME, f"<acks xmlns='{LINK}'>{self.id}:{self.epoch}:{h}:{f} </acks>")
 
 
 def build_folder():
