@@ -57,12 +57,15 @@ struct link_events {
     void (*on_down)(void *owner, struct link *l);
 };
 
-/* Opens listeners and begins to dial. Listeners stay open and dialling goes on until links_close. */
+/* Opens listeners and begins to dial. Listeners stay open and dialling goes on until links_close. conf is copied. */
 NODISCARD enum err links_open(struct net *net, struct timers *timers, enum link_role own_role, const struct link_conf *conf,
                               const struct link_events *events, void *owner, struct links **out_links, struct buf *why);
 
+/* Everything that links_open reads, without opening anything: for --check. why: one line. */
+NODISCARD enum err links_check(enum link_role own_role, const struct link_conf *conf, struct buf *why);
+
 /* Takes over peers, certificates and the revocation list; links of peers that are no longer listed, whose role changed or
- * whose certificate is revoked end. conf must live until the next reload or the close. On failure the old state stays. */
+ * whose certificate is revoked end. conf is copied. On failure the old state stays. */
 NODISCARD enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf *why);
 
 /* Ends all; on_down is called for those that are up. */
@@ -79,6 +82,8 @@ void *link_data(const struct link *l); /* the owner's own, NULL at first */
 void link_set_data(struct link *l, void *data);
 /* The link of that name if it is up. */
 struct link *links_find(const struct links *ls, struct str name);
+/* Whether a peer of that name is configured, up or not. */
+bool links_is_peer(const struct links *ls, struct str name);
 /* Walks those that are up; *at starts at 0. */
 struct link *links_next(const struct links *ls, size_t *at);
 

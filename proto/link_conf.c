@@ -17,6 +17,61 @@ const struct conf_key link_peer_keys[] = {
     { 0 },
 };
 
+/* --- copies: the process's configuration is replaced by reload, whatever becomes of that --------------------------- */
+
+static char *copy_text(const char *text)
+{
+    return text ? mem_strdup(text) : NULL;
+}
+
+struct link_conf *link_conf_copy(const struct link_conf *conf)
+{
+    struct link_conf *copy = mem_new(struct link_conf);
+    const struct link_peer_conf *from = conf->peers.items;
+    struct link_peer_conf *to = mem_alloc(conf->peers.count * sizeof *to);
+
+    *copy = *conf;
+    copy->name = copy_text(conf->name);
+    copy->listen = copy_text(conf->listen);
+    copy->cert_file = copy_text(conf->cert_file);
+    copy->key_file = copy_text(conf->key_file);
+    copy->ca_file = copy_text(conf->ca_file);
+    copy->crl_file = copy_text(conf->crl_file);
+    copy->peers.items = to;
+    for (size_t i = 0; i < conf->peers.count; i++) {
+        to[i] = from[i];
+        to[i].name = copy_text(from[i].name);
+        to[i].dial = copy_text(from[i].dial);
+        to[i].accept = copy_text(from[i].accept);
+        to[i].secret_file = copy_text(from[i].secret_file);
+    }
+    return copy;
+}
+
+void link_conf_free(struct link_conf *conf)
+{
+    struct link_peer_conf *peers = conf ? conf->peers.items : NULL;
+
+    if (!conf)
+        return;
+    for (size_t i = 0; i < conf->peers.count; i++) {
+        mem_free(peers[i].name);
+        mem_free(peers[i].dial);
+        mem_free(peers[i].accept);
+        mem_free(peers[i].secret_file);
+    }
+    mem_free(peers);
+    mem_free(conf->name);
+    mem_free(conf->listen);
+    mem_free(conf->cert_file);
+    mem_free(conf->key_file);
+    mem_free(conf->ca_file);
+    mem_free(conf->crl_file);
+    mem_free(conf);
+}
+
+/* --- peers --------------------------------------------------------------------------------------------------------- */
+
 /* A name stands in frames and attributes as it is. */
 static bool is_name(struct str s)
 {
@@ -112,6 +167,8 @@ enum err link_peers_load(struct links *ls, const struct link_conf *conf, struct 
     return ERR_OK;
 }
 
+/* --- credentials --------------------------------------------------------------------------------------------------- */
+
 static bool needs_tls(const struct link_conf *conf)
 {
     const struct link_peer_conf *items = conf->peers.items;
@@ -149,5 +206,22 @@ enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_cr
         *out_creds = NULL;
         return ERR_MALFORMED;
     }
+    return e;
+}
+
+enum err links_check(enum link_role own_role, const struct link_conf *conf, struct buf *why)
+{
+    struct links nobody = { .role = own_role };
+    struct link_peer **peers = NULL;
+    struct tls_creds *creds = NULL;
+    size_t count = 0, before = why->n;
+    enum err e;
+
+    if ((e = link_creds_load(conf, &creds, why)) == ERR_OK)
+        e = link_peers_load(&nobody, conf, &peers, &count, why);
+    link_peers_free(peers, count);
+    tls_creds_unref(creds);
+    if (why->n > before && why->p[why->n - 1] != '\n')
+        buf_add_char(why, '\n');
     return e;
 }

@@ -83,7 +83,7 @@ struct links {
     struct net *net;
     struct timers *timers;
     enum link_role role;
-    const struct link_conf *conf;
+    struct link_conf *conf; /* a copy of its own */
     const struct link_events *events;
     void *owner;
     char instance[17];
@@ -122,6 +122,8 @@ void link_peer_dial(struct link_peer *p);
 void link_peer_stop(struct link_peer *p);
 
 /* link_conf.c: from configuration to peers */
+struct link_conf *link_conf_copy(const struct link_conf *conf);
+void link_conf_free(struct link_conf *conf); /* NULL is fine */
 NODISCARD enum err link_peers_load(struct links *ls, const struct link_conf *conf, struct link_peer ***out_peers, size_t *out_count,
                                    struct buf *why);
 void link_peers_free(struct link_peer **peers, size_t count);

@@ -105,6 +105,7 @@ void links_close(struct links *ls)
     ls->peers = NULL;
     ls->peer_count = 0;
     table_fini(&ls->by_name);
+    link_conf_free(ls->conf);
     tls_creds_unref(ls->creds);
     xml_parser_free(ls->parser);
     uv_close((uv_handle_t *)&ls->doom, on_closed);
@@ -120,7 +121,7 @@ static struct links *links_new(struct net *net, struct timers *timers, enum link
     ls->net = net;
     ls->timers = timers;
     ls->role = own_role;
-    ls->conf = conf;
+    ls->conf = link_conf_copy(conf);
     list_init(&ls->all);
     table_init(&ls->by_name, peer_key);
     ls->parser = xml_parser_new();
@@ -143,7 +144,7 @@ enum err links_open(struct net *net, struct timers *timers, enum link_role own_r
     ls->owner = owner;
     if ((e = link_creds_load(conf, &ls->creds, why)) != ERR_OK)
         goto fail;
-    if ((e = link_peers_load(ls, conf, &ls->peers, &ls->peer_count, why)) != ERR_OK)
+    if ((e = link_peers_load(ls, ls->conf, &ls->peers, &ls->peer_count, why)) != ERR_OK)
         goto fail;
     if ((e = listen_tls(ls, why)) != ERR_OK)
         goto fail;
@@ -184,12 +185,23 @@ static void move_state(struct link_peer *p, struct link_peer *q)
 {
     q->current = p->current;
     q->attempt = p->attempt;
-    q->listener = p->listener;
     q->backoff_ms = p->backoff_ms;
     q->damp_since_ms = p->damp_since_ms;
     q->damp_count = p->damp_count;
     q->last_error = p->last_error;
     p->current = p->attempt = NULL;
+}
+
+/* A path that is listened on already must not be opened again. */
+static bool keeps_path(const struct link_peer *old, const struct link_peer *peer)
+{
+    return old && old->listener && is_same_text(old->conf->accept, peer->conf->accept);
+}
+
+static void move_listener(struct link_peer *p, struct link_peer *q)
+{
+    listener_set_owner(p->listener, q);
+    q->listener = p->listener;
     p->listener = NULL;
 }
 
@@ -197,7 +209,7 @@ static enum err listen_new(struct links *ls, struct link_peer **peers, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         const struct link_peer *old = find_peer(ls, peers[i]->name);
-        enum err e = old && is_same_peer(old, peers[i]) ? ERR_OK : listen_unix(peers[i], why);
+        enum err e = keeps_path(old, peers[i]) ? ERR_OK : listen_unix(peers[i], why);
 
         if (e != ERR_OK)
             return e;
@@ -211,6 +223,8 @@ static void adopt_links(struct links *ls, struct link_peer **peers, size_t count
     for (size_t i = 0; i < count; i++) {
         struct link_peer *old = find_peer(ls, peers[i]->name);
 
+        if (keeps_path(old, peers[i]))
+            move_listener(old, peers[i]);
         if (!old || !is_same_peer(old, peers[i]))
             continue;
         LIST_FOR_EACH(at, &ls->all) {
@@ -219,8 +233,6 @@ static void adopt_links(struct links *ls, struct link_peer **peers, size_t count
             if (l->peer == old)
                 l->peer = peers[i];
         }
-        if (old->listener)
-            listener_set_owner(old->listener, peers[i]);
         move_state(old, peers[i]);
     }
 }
@@ -242,34 +254,47 @@ static void end_links(struct links *ls)
     }
 }
 
-enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf *why)
+static void take_over(struct links *ls, struct link_conf *conf, struct link_peer **peers, size_t count)
 {
-    struct tls_creds *creds;
-    struct link_peer **peers = NULL, **old;
-    size_t count = 0, old_count = ls->peer_count;
-    enum err e;
+    struct link_peer **old = ls->peers;
+    size_t old_count = ls->peer_count;
+    struct link_conf *old_conf = ls->conf;
 
-    if ((e = link_creds_load(conf, &creds, why)) != ERR_OK)
-        return e;
-    if ((e = link_peers_load(ls, conf, &peers, &count, why)) != ERR_OK ||
-        (e = listen_new(ls, peers, count, why)) != ERR_OK) {
-        link_peers_free(peers, count);
-        tls_creds_unref(creds);
-        return e;
-    }
     adopt_links(ls, peers, count);
-    old = ls->peers;
     ls->peers = peers;
     ls->peer_count = count;
     ls->conf = conf;
-    tls_creds_unref(ls->creds);
-    ls->creds = creds;
     index_peers(ls);
     end_links(ls);
     link_peers_free(old, old_count);
+    link_conf_free(old_conf);
     for (size_t i = 0; i < count; i++)
         link_peer_dial(peers[i]);
+}
+
+enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf *why)
+{
+    struct link_conf *copy = link_conf_copy(conf);
+    struct tls_creds *creds = NULL;
+    struct link_peer **peers = NULL;
+    size_t count = 0;
+    enum err e;
+
+    if ((e = link_creds_load(copy, &creds, why)) != ERR_OK)
+        goto fail;
+    if ((e = link_peers_load(ls, copy, &peers, &count, why)) != ERR_OK)
+        goto fail;
+    if ((e = listen_new(ls, peers, count, why)) != ERR_OK)
+        goto fail;
+    tls_creds_unref(ls->creds);
+    ls->creds = creds;
+    take_over(ls, copy, peers, count);
     return ERR_OK;
+fail:
+    link_peers_free(peers, count);
+    tls_creds_unref(creds);
+    link_conf_free(copy);
+    return e;
 }
 
 /* --- for the owner --------------------------------------------------------------------------------------------- */
@@ -284,6 +309,11 @@ struct link *links_find(const struct links *ls, struct str name)
     const struct link_peer *p = find_peer(ls, name);
 
     return p ? p->current : NULL;
+}
+
+bool links_is_peer(const struct links *ls, struct str name)
+{
+    return find_peer(ls, name) != NULL;
 }
 
 struct link *links_next(const struct links *ls, size_t *at)
