@@ -1,0 +1,187 @@
+/* Lines of the log and of the audit log, in files and on standard error. */
+#include "common/buf.h"
+#include "common/log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/sallyport-log-XXXXXX", log_path[64], audit_path[64], moved_path[64];
+
+static const char *content(const char *path)
+{
+    static char text[16384];
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static int before_all(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    snprintf(audit_path, sizeof audit_path, "%s/audit", folder);
+    snprintf(moved_path, sizeof moved_path, "%s/moved", folder);
+    return 0;
+}
+
+static int after_each(void **state)
+{
+    (void)state;
+    log_close();
+    unlink(log_path);
+    unlink(audit_path);
+    unlink(moved_path);
+    return 0;
+}
+
+static int after_all(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static void a_line_has_time_name_level_sentence_and_pairs(void **state)
+{
+    const char *text;
+
+    (void)state;
+    assert_int_equal(log_open("c2s-1", log_path, NULL, LOG_INFO), ERR_OK);
+    log_info("link up", kv_text("peer", "router-1"), kv_u64("n", 7), kv_i64("m", -7), kv_text(NULL, "left out"), kv_err(ERR_LIMIT));
+    text = content(log_path);
+    assert_true(text[4] == '-' && text[10] == 'T' && text[23] == 'Z');
+    assert_non_null(strstr(text, " c2s-1["));
+    assert_non_null(strstr(text, "] info: link up peer=router-1 n=7 m=-7 error=\"over a limit\"\n"));
+}
+
+static void values_of_strangers_cannot_forge_lines_or_pairs(void **state)
+{
+    static const struct {
+        struct str value;
+        const char *shown;
+    } rows[] = {
+        { STR("a b"), "v=\"a b\"\n" },
+        { STR(""), "v=\"\"\n" },
+        { STR("x=y"), "v=\"x=y\"\n" },
+        { STR("a\"b\\c"), "v=\"a\\\"b\\\\c\"\n" },
+        { STR("a\nb\r\x1b[0m"), "v=\"a\\x0ab\\x0d\\x1b[0m\"\n" },
+        { STR("a\0b"), "v=\"a\\x00b\"\n" },
+        { STR("\xc3\xa4"), "v=\"\xc3\xa4\"\n" },
+        { STR("\xff\xc3"), "v=\"\\xff\\xc3\"\n" },
+        { STR("\xc2\x85\xe2\x80\xae"), "v=\"\\xc2\\x85\\xe2\\x80\\xae\"\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(log_open("t", log_path, NULL, LOG_INFO), ERR_OK);
+        log_info("s", kv_str("v", rows[i].value));
+        assert_non_null(strstr(content(log_path), rows[i].shown));
+        unlink(log_path);
+    }
+}
+
+static void a_long_value_is_cut(void **state)
+{
+    static char value[5000];
+
+    (void)state;
+    memset(value, 'x', sizeof value);
+    assert_int_equal(log_open("t", log_path, NULL, LOG_INFO), ERR_OK);
+    log_info("s", kv_str("v", str_of(value, sizeof value)));
+    assert_non_null(strstr(content(log_path), "xxx...\n"));
+    assert_true(strlen(content(log_path)) < 1200);
+}
+
+static void lesser_events_are_left_out(void **state)
+{
+    (void)state;
+    assert_int_equal(log_open("t", log_path, NULL, LOG_WARN), ERR_OK);
+    log_info("not this");
+    log_debug("nor this");
+    log_warn("this");
+    log_set_level(LOG_DEBUG);
+    log_debug("that");
+    assert_null(strstr(content(log_path), "not this"));
+    assert_null(strstr(content(log_path), "nor this"));
+    assert_non_null(strstr(content(log_path), "warn: this\n"));
+    assert_non_null(strstr(content(log_path), "debug: that\n"));
+}
+
+static void the_audit_log_is_apart_and_always_on(void **state)
+{
+    (void)state;
+    assert_int_equal(log_open("t", log_path, audit_path, LOG_ERROR), ERR_OK);
+    audit("test-event", kv_text("account", "a"));
+    assert_non_null(strstr(content(audit_path), "audit=test-event account=a\n"));
+    assert_string_equal(content(log_path), "");
+    assert_int_equal(log_open("t", log_path, NULL, LOG_ERROR), ERR_OK);
+    audit("test-event");
+    assert_non_null(strstr(content(log_path), "audit=test-event\n"));
+}
+
+static void after_rotation_lines_go_to_the_new_file(void **state)
+{
+    (void)state;
+    assert_int_equal(log_open("t", log_path, NULL, LOG_INFO), ERR_OK);
+    log_info("old");
+    assert_int_equal(rename(log_path, moved_path), 0);
+    assert_int_equal(log_reopen(), ERR_OK);
+    log_info("new");
+    assert_null(strstr(content(log_path), "old"));
+    assert_non_null(strstr(content(log_path), "new"));
+    assert_null(strstr(content(moved_path), "new"));
+}
+
+static void a_log_that_cannot_be_opened_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(log_open("t", "/nonexistent/log", NULL, LOG_INFO), ERR_IO);
+    assert_int_equal(log_open("t", NULL, "/nonexistent/audit", LOG_INFO), ERR_IO);
+}
+
+static void standard_error_gets_priorities_for_journald(void **state)
+{
+    int kept = dup(STDERR_FILENO), fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    (void)state;
+    assert_int_equal(log_open("t", NULL, NULL, LOG_INFO), ERR_OK);
+    dup2(fd, STDERR_FILENO);
+    log_error("bad");
+    log_info("good");
+    audit("test-event");
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(fd);
+    assert_string_equal(content(log_path), "<3>bad\n<6>good\n<5>audit=test-event\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_line_has_time_name_level_sentence_and_pairs, after_each),
+        cmocka_unit_test_teardown(values_of_strangers_cannot_forge_lines_or_pairs, after_each),
+        cmocka_unit_test_teardown(a_long_value_is_cut, after_each),
+        cmocka_unit_test_teardown(lesser_events_are_left_out, after_each),
+        cmocka_unit_test_teardown(the_audit_log_is_apart_and_always_on, after_each),
+        cmocka_unit_test_teardown(after_rotation_lines_go_to_the_new_file, after_each),
+        cmocka_unit_test_teardown(a_log_that_cannot_be_opened_is_an_error, after_each),
+        cmocka_unit_test_teardown(standard_error_gets_priorities_for_journald, after_each),
+    };
+
+    return cmocka_run_group_tests(tests, before_all, after_all);
+}
