@@ -5,8 +5,9 @@
 #include "proto/jid_domain.h"
 #include "proto/precis.h"
 
-/* What an ASCII character may stand in: the IdentifierClass without RFC 7622 §3.3.1's exclusions, NR-LDH labels and dots, the FreeformClass. */
-enum { LOCAL = 1, DOMAIN = 2, RESOURCE = 4 };
+/* What an ASCII character may stand in: the IdentifierClass without RFC 7622 §3.3.1's exclusions, NR-LDH labels and dots, the FreeformClass;
+ * and what ends a part. */
+enum { LOCAL = 1, DOMAIN = 2, RESOURCE = 4, SEPARATOR = 8, UPPER = 32 };
 
 static const uint8_t allowed[256] = {
     [' '] = RESOURCE,
@@ -16,7 +17,7 @@ static const uint8_t allowed[256] = {
     ['&' ... '\''] = RESOURCE,
     ['(' ... ','] = LOCAL | RESOURCE,
     ['-' ... '.'] = LOCAL | DOMAIN | RESOURCE,
-    ['/'] = RESOURCE,
+    ['/'] = RESOURCE | SEPARATOR,
     ['0' ... '9'] = LOCAL | DOMAIN | RESOURCE,
     [':'] = RESOURCE,
     [';'] = LOCAL | RESOURCE,
@@ -24,17 +25,12 @@ static const uint8_t allowed[256] = {
     ['='] = LOCAL | RESOURCE,
     ['>'] = RESOURCE,
     ['?'] = LOCAL | RESOURCE,
-    ['@'] = RESOURCE,
-    ['A' ... 'Z'] = LOCAL | DOMAIN | RESOURCE,
+    ['@'] = RESOURCE | SEPARATOR,
+    ['A' ... 'Z'] = LOCAL | DOMAIN | RESOURCE | UPPER, /* the bit that makes it small */
     ['[' ... '`'] = LOCAL | RESOURCE,
     ['a' ... 'z'] = LOCAL | DOMAIN | RESOURCE,
     ['{' ... '~'] = LOCAL | RESOURCE,
 };
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
 
 static bool is_ascii(struct str s)
 {
@@ -43,6 +39,12 @@ static bool is_ascii(struct str s)
     for (size_t i = 0; i < s.n; i++)
         all |= (unsigned char)s.p[i];
     return all < 0x80;
+}
+
+static void fold(char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        p[i] = (char)(p[i] | (allowed[(unsigned char)p[i]] & UPPER));
 }
 
 /* --- parts ------------------------------------------------------------------------------------------------------------ */
@@ -77,8 +79,7 @@ enum err jid_prepare_local(struct str text, struct arena *arena, struct str *out
     if ((e = check_part(text, LOCAL)) != ERR_OK)
         return e;
     s = arena_str(arena, text);
-    for (size_t i = 0; i < s.n; i++)
-        ((char *)s.p)[i] = lower(s.p[i]);
+    fold((char *)s.p, s.n);
     *out_text = s;
     return ERR_OK;
 }
@@ -183,36 +184,51 @@ static bool is_plain_domain(struct str text)
     return true;
 }
 
-/* The copy in p is folded up to the resource; false when it needs the long way (or is malformed). */
-static bool parse_ascii(char *p, size_t n, struct jid *out_jid)
+/* Makes letters small up to the end or a separator; returns what all characters before it may stand in. */
+static uint8_t take_part(char *p, size_t n, size_t *at)
 {
     uint8_t all = 0xff;
-    size_t at = n, i;
+    size_t i;
 
-    for (i = 0; i < n && p[i] != '/'; i++) {
-        if (p[i] == '@' && at == n) {
-            if (!(all & LOCAL) || i == 0 || i > JID_PART_MAX_BYTES)
-                return false;
-            at = i;
-            all = 0xff;
-            continue;
-        }
-        all &= allowed[(unsigned char)p[i]];
-        p[i] = lower(p[i]);
+    for (i = *at; i < n; i++) {
+        uint8_t may = allowed[(unsigned char)p[i]];
+
+        if (may & SEPARATOR)
+            break;
+        all &= may;
+        p[i] = (char)(p[i] | (may & UPPER));
     }
-    *out_jid = (struct jid){ .full = str_of(p, n), .bare = str_of(p, i), .domain = str_of(p, i) };
-    if (at < n) {
-        out_jid->local = str_of(p, at);
-        out_jid->domain = str_of(p + at + 1, i - at - 1);
+    *at = i;
+    return all;
+}
+
+static bool is_plain_resource(struct str s)
+{
+    return check_part(s, RESOURCE) == ERR_OK && s.p[0] != ' ';
+}
+
+/* p: a copy of the text, which becomes the address itself. False when it needs the long way (or is malformed). */
+static bool parse_ascii(char *p, size_t n, struct jid *out_jid)
+{
+    struct jid j = { .full = str_of(p, n) };
+    size_t at = 0, start = 0;
+    uint8_t may = take_part(p, n, &at);
+
+    if (at < n && p[at] == '@') {
+        if (!(may & LOCAL) || at == 0 || at > JID_PART_MAX_BYTES)
+            return false;
+        j.local = str_of(p, at);
+        start = ++at;
+        may = take_part(p, n, &at);
     }
-    if (!(all & DOMAIN) || !is_plain_domain(out_jid->domain))
+    if (at < n && p[at] != '/')
         return false;
-    if (i == n)
-        return true;
-    out_jid->resource = str_of(p + i + 1, n - i - 1);
-    for (all = RESOURCE, i++; i < n; i++)
-        all &= allowed[(unsigned char)p[i]];
-    return all && out_jid->resource.n > 0 && out_jid->resource.n <= JID_PART_MAX_BYTES && *out_jid->resource.p != ' ';
+    j.bare = str_of(p, at);
+    j.domain = str_of(p + start, at - start);
+    if (at < n)
+        j.resource = str_of(p + at + 1, n - at - 1);
+    *out_jid = j;
+    return (may & DOMAIN) && is_plain_domain(j.domain) && (at == n || is_plain_resource(j.resource));
 }
 
 static enum err parse_any(struct str text, struct arena *arena, struct jid *out_jid)

@@ -147,36 +147,22 @@ static enum xml_error check_first(struct str bytes, const struct xml_limits *lim
 }
 
 /* Behind the start tag at the front of s, which is well-formed. */
-static size_t start_tag_bytes(struct str s)
+static const char *start_tag_end(struct str s)
 {
-    char quote = 0;
-    size_t i;
+    const char *p = s.p, *end = s.p + s.n;
 
-    for (i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (quote) {
-            if (c == quote)
-                quote = 0;
-        } else if (c == '\'' || c == '"') {
-            quote = c;
-        } else if (c == '>') {
-            break;
-        }
-    }
-    return i + 1;
+    for (; p < end && *p != '>'; p++)
+        if (*p == '\'' || *p == '"')
+            p = memchr(p + 1, *p, (size_t)(end - p - 1));
+    return p + 1;
 }
 
 /* The bytes between the root's tags. */
 static struct str inner_bytes(struct str element, struct arena *arena)
 {
-    size_t start = start_tag_bytes(element), end = element.n;
+    const char *start = start_tag_end(element), *end = memrchr(element.p, '<', element.n); /* an end tag holds no other "<" */
 
-    if (start >= element.n)
-        return STR_NONE; /* <a/> */
-    while (element.p[--end] != '<') /* no "<" can stand inside an end tag */
-        ;
-    return arena_str(arena, str_of(element.p + start, end - start));
+    return end < start ? STR_NONE : arena_str(arena, str_of(start, (size_t)(end - start)));
 }
 
 enum xml_error xml_parse(struct xml_parser *p, enum xml_context context, const struct xml_limits *limits,

@@ -57,26 +57,30 @@ static size_t high_bytes(struct str s)
     return code == 0xfffe || code == 0xffff ? 0 : n;
 }
 
-static void escape(struct buf *out, struct str s, unsigned where)
+static void escape(struct buf *out, struct str s, uint8_t where)
 {
-    size_t done = 0, i = 0;
+    const char *p = s.p, *done = p, *end;
+    size_t n;
 
     if (s.n == 0)
         return; /* it may be absent */
+    end = p + s.n;
     buf_reserve(out, s.n); /* mostly all that is needed */
-    while (i < s.n) {
-        unsigned char c = (unsigned char)s.p[i];
-        size_t n = 1;
-
-        if (!(special[c] & (where | HIGH)) || (c >= 0x80 && (n = high_bytes(str_of(s.p + i, s.n - i))) > 0)) {
-            i += n;
+    where |= HIGH;
+    for (;;) {
+        while (p < end && !(special[(unsigned char)*p] & where))
+            p++;
+        if (p == end)
+            break;
+        if ((unsigned char)*p >= 0x80 && (n = high_bytes(str_of(p, (size_t)(end - p)))) > 0) {
+            p += n;
             continue;
         }
-        buf_add(out, str_of(s.p + done, i - done));
-        buf_add(out, reference_of((char)c));
-        done = ++i;
+        buf_add(out, str_of(done, (size_t)(p - done)));
+        buf_add(out, reference_of(*p));
+        done = ++p;
     }
-    buf_add(out, str_of(s.p + done, i - done));
+    buf_add(out, str_of(done, (size_t)(end - done)));
 }
 
 void xml_escape(struct buf *out, struct str text)
@@ -91,10 +95,15 @@ void xml_escape_attr(struct buf *out, struct str text)
 
 static void put_attr(struct buf *out, struct str prefix, struct str name, struct str value)
 {
-    buf_add_char(out, ' ');
-    buf_add(out, prefix);
-    buf_add(out, name);
-    buf_add(out, STR("='"));
+    char *at;
+
+    buf_reserve(out, prefix.n + name.n + value.n + 4);
+    at = out->p + out->n;
+    *at++ = ' ';
+    at = mempcpy(at, prefix.n ? prefix.p : "", prefix.n);
+    at = mempcpy(at, name.p, name.n);
+    at = mempcpy(at, "='", 2);
+    out->n = (size_t)(at - out->p);
     escape(out, value, IN_VALUE);
     buf_add_char(out, '\'');
 }
