@@ -166,6 +166,8 @@ static void add_json_text(struct buf *out, struct str s)
             buf_add(out, STR("\xef\xbf\xbd"));
         else if (code == '"' || code == '\\')
             buf_printf(out, "\\%c", (int)code);
+        else if (code == '\n')
+            buf_add(out, STR("\\n"));
         else if (code < 0x20 || code == 0x7f)
             buf_printf(out, "\\u%04x", (unsigned)code);
         else
