@@ -93,6 +93,11 @@ struct str frame_address_rest(struct str address)
     return address;
 }
 
+struct str frame_address_of(struct str address)
+{
+    return is_clean(address) ? address : frame_address_name(address);
+}
+
 /* --- writing -------------------------------------------------------------------------------------------------- */
 
 static void write_number(struct buf *out, struct str name, uint64_t n)
@@ -106,13 +111,15 @@ static void write_number(struct buf *out, struct str name, uint64_t n)
 
 void frame_write(struct buf *out, const struct frame *f)
 {
-    ASSERT(is_clean(f->to) && is_clean(f->from));
+    struct str to = frame_address_of(f->to), from = frame_address_of(f->from);
+
+    ASSERT(is_clean(to) && is_clean(from));
     ASSERT(!str_is_set(f->s) || is_hex(f->s, FRAME_SESSION_TEXT));
-    buf_reserve(out, head.n + f->to.n + f->from.n + f->payload.n + 256);
+    buf_reserve(out, head.n + to.n + from.n + f->payload.n + 256);
     buf_add(out, head);
-    buf_add(out, f->to);
+    buf_add(out, to);
     buf_add(out, STR("' from='"));
-    buf_add(out, f->from);
+    buf_add(out, from);
     buf_add_char(out, '\'');
     if (str_is_set(f->s)) {
         buf_add(out, STR(" s='"));

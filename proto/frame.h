@@ -17,7 +17,7 @@ struct frame_id {
 };
 
 struct frame {
-    struct str to, from;  /* always there; XML-unescaped forms are not needed: neither may hold & < > ' " or a control character */
+    struct str to, from;  /* always there; on the wire neither holds & < > ' " or a control character (frame_address_of) */
     struct str s;         /* 32 lower-case hexadecimal digits, or absent */
     uint64_t e, n, h, f;  /* 0: left out */
     struct frame_id id;
@@ -25,7 +25,7 @@ struct frame {
     struct str payload;   /* may be empty */
 };
 
-/* Appends the whole frame. to, from and s must be clean (ASSERT). */
+/* Appends the whole frame, with frame_address_of its addresses. What is left of them and s must be clean (ASSERT). */
 void frame_write(struct buf *out, const struct frame *f);
 
 /* Looks for one frame at the front of bytes.
@@ -44,6 +44,10 @@ NODISCARD enum err frame_id_read(struct str text, struct frame_id *out_id);
 /* The name in front of '/' and what is behind it (absent without '/'): "c2s-1.x/7f-12". */
 struct str frame_address_name(struct str address);
 struct str frame_address_rest(struct str address);
+
+/* An address as it stands in frames: a resource with a character that XML would escape is left out there; the payload has it. (A bare
+ * JID holds none of these: RFC 7622 §3.3.1.) A payload's address p belongs to a frame's f when str_eq(frame_address_of(p), f). */
+struct str frame_address_of(struct str address);
 
 /* --- acknowledgements: many sessions a frame ------------------------------------------------------------------ *
  * <acks xmlns='urn:sallyport:link:1'>SESSION:e:h:f SESSION:e:h:f …</acks>; h and f are 0 where they do not change. */

@@ -78,8 +78,7 @@ void component_write(struct component *c, const struct xml *x)
     if (c->phase != COMPONENT_ACTIVE)
         return;
     copy = xml_copy(x, &arena);
-    copy->inner = STR_NONE; /* it may name the namespace that is exchanged */
-    component_exchange_ns(copy, STR(NS_CLIENT), STR(NS_COMPONENT_ACCEPT));
+    xml_rename_ns(copy, NS_CLIENT, NS_COMPONENT_ACCEPT);
     xml_write(&b, copy, STR(NS_COMPONENT_ACCEPT));
     conn_write(c->conn, buf_str(&b));
     c->stanzas_out++;

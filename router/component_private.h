@@ -67,7 +67,5 @@ void component_answer_header(struct component *c, struct str to);
 
 /* component_stanza.c */
 void component_take_stanza(struct component *c, struct str bytes);
-/* All elements of a tree that are of one namespace go into another. */
-void component_exchange_ns(struct xml *x, struct str from, struct str to);
 
 #endif

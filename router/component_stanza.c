@@ -5,51 +5,7 @@
 #include "router/forward.h"
 #include "router/metrics.h"
 
-/* An address as it stands in a frame (frame.h): a resource with characters that XML would escape is left out there; the
- * payload has it. A bare JID holds none of them (RFC 7622 §3.3.1, RFC 8265 §3.3). */
-static struct str frame_address(const struct jid *j)
-{
-    for (size_t i = 0; i < j->full.n; i++)
-        if (strchr("&<>'\"\x7f", j->full.p[i]) || (unsigned char)j->full.p[i] < 0x20)
-            return j->bare;
-    return j->full;
-}
-
 /* --- from the component -------------------------------------------------------------------------------------------- */
-
-static bool has_prefix_for(const struct xml *x, const char *ns)
-{
-    for (const struct xml_attr *p = x->prefixes; p; p = p->next)
-        if (str_is(p->value, ns))
-            return true;
-    return false;
-}
-
-void component_exchange_ns(struct xml *x, struct str from, struct str to)
-{
-    struct xml *at = x;
-
-    while (at) {
-        if (!xml_is_text(at) && str_eq(at->ns, from))
-            at->ns = to;
-        if (at->first) {
-            at = at->first;
-            continue;
-        }
-        while (at != x && !at->next)
-            at = at->parent;
-        at = at == x ? NULL : at->next;
-    }
-}
-
-/* Content that names the component's namespace itself is written anew, the rest copied. */
-static void to_client_ns(struct xml *x, struct str bytes)
-{
-    if (has_prefix_for(x, NS_COMPONENT_ACCEPT) ||
-        memmem(bytes.p, bytes.n, NS_COMPONENT_ACCEPT, sizeof NS_COMPONENT_ACCEPT - 1))
-        x->inner = STR_NONE;
-    component_exchange_ns(x, STR(NS_COMPONENT_ACCEPT), STR(NS_CLIENT));
-}
 
 static bool is_stanza(const struct xml *x)
 {
@@ -102,8 +58,8 @@ static void send_on(struct component *c, struct stanza *s)
     stanza_set_from(s, &s->from); /* normalised, as the frame has it */
     stanza_set_to(s, &s->to);
     xml_write(&payload, s->el, STR_NONE);
-    f.from = frame_address(&s->from);
-    f.to = frame_address(&s->to);
+    f.from = frame_address_of(s->from.full);
+    f.to = frame_address_of(s->to.full);
     f.payload = buf_str(&payload);
     e = forward_from_component(c->all->router, str_from(c->domain), &f, &via);
     if (e == ERR_OK)
@@ -114,12 +70,12 @@ static void send_on(struct component *c, struct stanza *s)
     buf_fini(&payload);
 }
 
-static void take_read(struct component *c, struct stanza *s, struct str bytes)
+static void take_read(struct component *c, struct stanza *s)
 {
     enum stream_error fatal;
     enum stanza_error e;
 
-    to_client_ns(s->el, bytes);
+    xml_rename_ns(s->el, NS_COMPONENT_ACCEPT, NS_CLIENT);
     fatal = check_stanza(c, s);
     if (fatal != STREAM_OK) {
         component_fail(c, fatal, "it sent a stanza that it may not send");
@@ -144,7 +100,7 @@ void component_take_stanza(struct component *c, struct str bytes)
     else if (xml_is(s->el, NS_STREAM, "error"))
         component_over(c, "it ended its stream with an error");
     else
-        take_read(c, s, bytes);
+        take_read(c, s);
     stanza_unref(s);
 }
 
@@ -153,8 +109,8 @@ void component_take_stanza(struct component *c, struct str bytes)
 /* LINK.md §4: the frame's addresses are the stanza's own. */
 static bool is_addressed(const struct stanza *s, const struct frame *f)
 {
-    return jid_is_set(&s->from) && jid_is_set(&s->to) && str_eq(frame_address(&s->from), f->from) &&
-           str_eq(frame_address(&s->to), f->to);
+    return jid_is_set(&s->from) && jid_is_set(&s->to) && str_eq(frame_address_of(s->from.full), f->from) &&
+           str_eq(frame_address_of(s->to.full), f->to);
 }
 
 enum err component_send(struct component *c, const struct frame *f)

@@ -217,6 +217,21 @@ static void addresses_are_split_at_the_first_slash(void **state)
     assert_false(str_is_set(frame_address_rest(STR("c2s-1.x"))));
 }
 
+static void a_resource_that_needs_escaping_is_left_out_of_a_frame(void **state)
+{
+    struct frame f = { .to = STR("room@x/it's <me>"), .from = STR("a@b/c d") }, got;
+    struct buf b = { 0 };
+    size_t used;
+
+    (void)state;
+    frame_write(&b, &f);
+    assert_int_equal(frame_read(buf_str(&b), 100, &got, &used), ERR_OK);
+    assert_true(str_is(got.to, "room@x"));
+    assert_true(str_is(got.from, "a@b/c d"));
+    assert_true(str_eq(frame_address_of(f.to), got.to));
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +243,7 @@ int main(void)
         cmocka_unit_test(acknowledgements_come_back_one_by_one),
         cmocka_unit_test(broken_acknowledgements_are_refused),
         cmocka_unit_test(addresses_are_split_at_the_first_slash),
+        cmocka_unit_test(a_resource_that_needs_escaping_is_left_out_of_a_frame),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
