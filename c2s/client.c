@@ -10,9 +10,7 @@
 #include "common/mem.h"
 #include "proto/ns.h"
 
-#include <stdio.h>
-
-enum { LINGER_MS = 5000 };
+enum { LINGER_MS = 2000 };
 
 const char *const client_phase_names[PHASE_COUNT] = {
     [PHASE_PROXY] = "proxy",           [PHASE_HANDSHAKE] = "handshake",   [PHASE_HEADER] = "header",
@@ -273,8 +271,17 @@ void client_open_upstream(struct client *c)
 
 size_t client_write_address(const struct client *c, char *out, size_t max)
 {
-    int n = snprintf(out, max, "%s%llu", c->c2s->own_prefix, (unsigned long long)c->number);
+    size_t prefix = c->c2s->own_prefix_bytes, digits = 0;
+    uint64_t rest = c->number;
+    char number[20];
 
-    ASSERT(n > 0 && (size_t)n < max);
-    return (size_t)n;
+    do /* by hand: it is written for every stanza */
+        number[digits++] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    ASSERT(prefix + digits < max);
+    memcpy(out, c->c2s->own_prefix, prefix);
+    for (size_t i = 0; i < digits; i++)
+        out[prefix + i] = number[digits - 1 - i];
+    out[prefix + digits] = '\0';
+    return prefix + digits;
 }

@@ -43,8 +43,11 @@ static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
         return ERR_DENIED;
     if ((e = control_read_hosts(x, &c2s->link_arena, &hosts)) != ERR_OK)
         return e;
-    if (!hosts_take(&c2s->hosts, &hosts, &c2s->conf->floors))
+    if (!hosts_take(&c2s->hosts, &hosts, &c2s->conf->floors)) {
+        if (hosts.version < c2s->hosts.version)
+            log_warn("an older table of hosts is ignored", kv_u64("version", hosts.version), kv_str("sm", f->from));
         return ERR_OK;
+    }
     log_info("table of hosts", kv_u64("version", hosts.version), kv_u64("hosts", hosts.count), kv_str("sm", f->from));
     for (size_t i = 0; i < hosts.count; i++)
         if (c2s->starttls_creds && !tls_creds_covers(c2s->starttls_creds, hosts.hosts[i].name))
