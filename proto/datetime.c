@@ -1,4 +1,5 @@
-/* XEP-0082 DateTime (datetime.h). Arithmetic on the proleptic Gregorian calendar; libc's time zones are not asked. */
+/* XEP-0082 DateTime (datetime.h). Arithmetic on the proleptic Gregorian calendar; libc's time zones
+ * are not asked. */
 #include "proto/datetime.h"
 
 static const int64_t second_us = 1000000, day_s = 86400;
@@ -10,7 +11,8 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     int64_t era = (y >= 0 ? y : y - 399) / 400, year_of_era = y - era * 400;
     int64_t day_of_year = (153 * month_of_year + 2) / 5 + day - 1;
 
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 
 struct date {
@@ -19,8 +21,10 @@ struct date {
 
 static struct date date_of(int64_t days)
 {
-    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, day_of_era = z - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097,
+            day_of_era = z - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month_of_year = (5 * day_of_year + 2) / 153;
     struct date d = {
@@ -44,8 +48,8 @@ void datetime_write(struct buf *out, int64_t time_us)
     struct date d = date_of(days);
 
     ASSERT(d.year >= 0 && d.year <= 9999);
-    buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", (int)d.year, (int)d.month, (int)d.day, in_day / 3600, in_day / 60 % 60,
-               in_day % 60);
+    buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", (int)d.year, (int)d.month, (int)d.day,
+               in_day / 3600, in_day / 60 % 60, in_day % 60);
     if (part_us)
         buf_printf(out, ".%06d", part_us);
     buf_add_char(out, 'Z');
@@ -68,7 +72,8 @@ static bool take_number(struct str *rest, size_t n, char behind, int64_t *out)
     uint64_t value;
     size_t all = n + (behind != '\0');
 
-    if (rest->n < all || str_to_u64(str_of(rest->p, n), &value) != ERR_OK || (behind && rest->p[n] != behind))
+    if (rest->n < all || str_to_u64(str_of(rest->p, n), &value) != ERR_OK ||
+        (behind && rest->p[n] != behind))
         return false;
     *rest = str_of(rest->p + all, rest->n - all);
     *out = (int64_t)value;
@@ -104,7 +109,8 @@ static bool take_offset(struct str rest, int64_t *out_s)
         return false;
     sign = rest.p[0] == '-' ? -1 : 1;
     rest = str_of(rest.p + 1, rest.n - 1);
-    if (!take_number(&rest, 2, ':', &hours) || !take_number(&rest, 2, '\0', &minutes) || rest.n > 0 || hours > 23 || minutes > 59)
+    if (!take_number(&rest, 2, ':', &hours) || !take_number(&rest, 2, '\0', &minutes) ||
+        rest.n > 0 || hours > 23 || minutes > 59)
         return false;
     *out_s = sign * (hours * 3600 + minutes * 60);
     return true;
@@ -125,8 +131,9 @@ enum err datetime_read(struct str text, int64_t *out_time_us)
     struct date d;
     int64_t hour, minute, second, part_us, offset_s;
 
-    if (!take_number(&text, 4, '-', &d.year) || !take_number(&text, 2, '-', &d.month) || !take_number(&text, 2, 'T', &d.day) ||
-        !take_number(&text, 2, ':', &hour) || !take_number(&text, 2, ':', &minute) || !take_number(&text, 2, '\0', &second))
+    if (!take_number(&text, 4, '-', &d.year) || !take_number(&text, 2, '-', &d.month) ||
+        !take_number(&text, 2, 'T', &d.day) || !take_number(&text, 2, ':', &hour) ||
+        !take_number(&text, 2, ':', &minute) || !take_number(&text, 2, '\0', &second))
         return ERR_MALFORMED;
     if (!take_fraction(&text, &part_us) || !take_offset(text, &offset_s))
         return ERR_MALFORMED;

@@ -1,4 +1,5 @@
-/* Dates and times as text: the DateTime profile of XEP-0082. Pure: what time it is, the caller knows. */
+/* Dates and times as text: the DateTime profile of XEP-0082. Pure: what time it is, the caller
+ * knows. */
 #ifndef PROTO_DATETIME_H
 #define PROTO_DATETIME_H
 
@@ -10,8 +11,8 @@
 void datetime_write(struct buf *out, int64_t time_us);
 struct str datetime_text(int64_t time_us, struct arena *arena);
 
-/* The same back; any offset, any number of digits behind the second (those beyond microseconds are cut off). A leap second is taken as
- * the second behind it. Returns ERR_OK or ERR_MALFORMED. */
+/* The same back; any offset, any number of digits behind the second (those beyond microseconds are
+ * cut off). A leap second is taken as the second behind it. Returns ERR_OK or ERR_MALFORMED. */
 NODISCARD enum err datetime_read(struct str text, int64_t *out_time_us);
 
 #endif

@@ -1,12 +1,12 @@
-/* Splitting and normalising addresses (jid.h). ASCII, nearly all there is, takes one pass and no library; the rest goes to
- * precis.h, and domains to jid_domain.h. RFC 7622. */
+/* Splitting and normalising addresses (jid.h). ASCII, nearly all there is, takes one pass and no
+ * library; the rest goes to precis.h, and domains to jid_domain.h. RFC 7622. */
 #include "proto/jid.h"
 
 #include "proto/jid_domain.h"
 #include "proto/precis.h"
 
-/* What an ASCII character may stand in: the IdentifierClass without RFC 7622 §3.3.1's exclusions, NR-LDH labels and dots, the FreeformClass;
- * and what ends a part. */
+/* What an ASCII character may stand in: the IdentifierClass without RFC 7622 §3.3.1's exclusions,
+ * NR-LDH labels and dots, the FreeformClass; and what ends a part. */
 enum { LOCAL = 1, DOMAIN = 2, RESOURCE = 4, SEPARATOR = 8, UPPER = 32 };
 
 static const uint8_t allowed[256] = {
@@ -47,7 +47,7 @@ static void fold(char *p, size_t n)
         p[i] = (char)(p[i] | (allowed[(unsigned char)p[i]] & UPPER));
 }
 
-/* --- parts ------------------------------------------------------------------------------------------------------------ */
+/* --- parts --------------------------------------------------------------------------------- */
 
 static enum err check_part(struct str part, uint8_t where)
 {
@@ -89,7 +89,8 @@ enum err jid_prepare_domain(struct str text, struct arena *arena, struct str *ou
     return text.n > JID_MAX_BYTES ? ERR_MALFORMED : jid_domain_prepare(text, arena, out_text);
 }
 
-/* Table 2 of RFC 7622 §3.5, row 18, refuses a leading space, though OpaqueString alone would not. */
+/* Table 2 of RFC 7622 §3.5, row 18, refuses a leading space, though OpaqueString alone would not.
+ */
 enum err jid_prepare_resource(struct str text, struct arena *arena, struct str *out_text)
 {
     struct str s;
@@ -118,9 +119,10 @@ enum err jid_prepare_password(struct str text, struct arena *arena, struct str *
     return ERR_OK;
 }
 
-/* --- joining and splitting -------------------------------------------------------------------------------------------- */
+/* --- joining and splitting ----------------------------------------------------------------- */
 
-void jid_make(struct str local, struct str domain, struct str resource, struct arena *arena, struct jid *out_jid)
+void jid_make(struct str local, struct str domain, struct str resource, struct arena *arena,
+              struct jid *out_jid)
 {
     char *p = arena_alloc(arena, local.n + domain.n + resource.n + 3), *at = p;
     struct jid j = { 0 };
@@ -145,7 +147,8 @@ void jid_make(struct str local, struct str domain, struct str resource, struct a
     *out_jid = j;
 }
 
-/* RFC 7622 §3.2: the resourcepart begins behind the first "/", and only before that an "@" ends a localpart. */
+/* RFC 7622 §3.2: the resourcepart begins behind the first "/", and only before that an "@" ends a
+ * localpart. */
 void jid_split(struct str normalised, struct jid *out_jid)
 {
     struct jid j = { .full = normalised };
@@ -163,8 +166,9 @@ void jid_split(struct str normalised, struct jid *out_jid)
     *out_jid = j;
 }
 
-/* Domains of one or more labels that need neither IDNA nor anything else: no empty label, no hyphen at an end, nothing reserved ("--" as
- * third and fourth), lengths of RFC 1034 §3.1. text: letters, digits, hyphens and dots. */
+/* Domains of one or more labels that need neither IDNA nor anything else: no empty label, no hyphen
+ * at an end, nothing reserved ("--" as third and fourth), lengths of RFC 1034 §3.1. text: letters,
+ * digits, hyphens and dots. */
 static bool is_plain_domain(struct str text)
 {
     size_t start = 0;
@@ -184,7 +188,8 @@ static bool is_plain_domain(struct str text)
     return true;
 }
 
-/* Makes letters small up to the end or a separator; returns what all characters before it may stand in. */
+/* Makes letters small up to the end or a separator; returns what all characters before it may stand
+ * in. */
 static uint8_t take_part(char *p, size_t n, size_t *at)
 {
     uint8_t all = 0xff;
@@ -207,7 +212,8 @@ static bool is_plain_resource(struct str s)
     return check_part(s, RESOURCE) == ERR_OK && s.p[0] != ' ';
 }
 
-/* p: a copy of the text, which becomes the address itself. False when it needs the long way (or is malformed). */
+/* p: a copy of the text, which becomes the address itself. False when it needs the long way (or is
+ * malformed). */
 static bool parse_ascii(char *p, size_t n, struct jid *out_jid)
 {
     struct jid j = { .full = str_of(p, n) };
@@ -228,7 +234,8 @@ static bool parse_ascii(char *p, size_t n, struct jid *out_jid)
     if (at < n)
         j.resource = str_of(p + at + 1, n - at - 1);
     *out_jid = j;
-    return (may & DOMAIN) && is_plain_domain(j.domain) && (at == n || is_plain_resource(j.resource));
+    return (may & DOMAIN) && is_plain_domain(j.domain) &&
+           (at == n || is_plain_resource(j.resource));
 }
 
 static enum err parse_any(struct str text, struct arena *arena, struct jid *out_jid)
@@ -242,7 +249,8 @@ static enum err parse_any(struct str text, struct arena *arena, struct jid *out_
         return e;
     if ((e = jid_prepare_domain(raw.domain, arena, &domain)) != ERR_OK)
         return e;
-    if (str_is_set(raw.resource) && (e = jid_prepare_resource(raw.resource, arena, &resource)) != ERR_OK)
+    if (str_is_set(raw.resource) &&
+        (e = jid_prepare_resource(raw.resource, arena, &resource)) != ERR_OK)
         return e;
     jid_make(local, domain, resource, arena, out_jid);
     return ERR_OK;

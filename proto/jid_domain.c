@@ -1,4 +1,5 @@
-/* Domainparts (jid_domain.h): the mappings of RFC 5895, then libidn2 checks each label (RFC 5891) and converts A-labels to U-labels. */
+/* Domainparts (jid_domain.h): the mappings of RFC 5895, then libidn2 checks each label (RFC 5891)
+ * and converts A-labels to U-labels. */
 #include "proto/jid_domain.h"
 
 #include "proto/precis.h"
@@ -35,7 +36,8 @@ static bool is_ldh_or_high(struct str text)
     return true;
 }
 
-/* No empty label, no hyphen at an end. Labels of other scripts are checked in more detail by libidn2. */
+/* No empty label, no hyphen at an end. Labels of other scripts are checked in more detail by
+ * libidn2. */
 static bool has_good_labels(struct str name)
 {
     while (str_is_set(name)) {
@@ -43,7 +45,8 @@ static bool has_good_labels(struct str name)
 
         if (label.n == 0 || label.p[0] == '-' || label.p[label.n - 1] == '-')
             return false;
-        if (label.n >= 4 && label.p[2] == '-' && label.p[3] == '-' && !str_starts_with(label, STR("xn--")))
+        if (label.n >= 4 && label.p[2] == '-' && label.p[3] == '-' &&
+            !str_starts_with(label, STR("xn--")))
             return false; /* reserved: RFC 5890 §2.3.1 */
     }
     return true;
@@ -56,7 +59,8 @@ static enum err to_u_labels(struct str mapped, struct arena *arena, struct str *
     char *unicode = NULL;
     enum err e = ERR_MALFORMED;
 
-    if (idn2_lookup_u8((const uint8_t *)mapped.p, &ascii, IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP) != IDN2_OK)
+    if (idn2_lookup_u8((const uint8_t *)mapped.p, &ascii, IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP) !=
+        IDN2_OK)
         goto out;
     if (strlen((char *)ascii) > JID_DOMAIN_MAX_NAME)
         goto out;
@@ -92,7 +96,8 @@ enum err jid_domain_prepare(struct str text, struct arena *arena, struct str *ou
 
     if (text.n > 0 && text.p[0] == '[')
         return prepare_ipv6(text, arena, out_text);
-    if ((e = prepare_name(text, arena, &name)) != ERR_OK || (e = prepare_name(name, arena, &again)) != ERR_OK)
+    if ((e = prepare_name(text, arena, &name)) != ERR_OK ||
+        (e = prepare_name(name, arena, &again)) != ERR_OK)
         return e;
     if (!str_eq(name, again))
         return ERR_MALFORMED;

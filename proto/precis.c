@@ -1,4 +1,5 @@
-/* The profiles of RFC 8265 and their mappings (precis.h). Which code points a class admits: precis_class.c. */
+/* The profiles of RFC 8265 and their mappings (precis.h). Which code points a class admits:
+ * precis_class.c. */
 #include "proto/precis.h"
 
 #include "proto/precis_class.h"
@@ -9,7 +10,8 @@
 #include <uninorm.h>
 #include <unistr.h>
 
-enum { MAX_ROUNDS = 4 }; /* RFC 8264 §7: a string that does not settle is refused */
+/* RFC 8264 §7: a string that does not settle is refused */
+enum { MAX_ROUNDS = 4 };
 
 /* Code points under way, in an arena. */
 struct codes {
@@ -18,13 +20,15 @@ struct codes {
 };
 
 struct profile {
-    bool maps_width;    /* to the decomposition, RFC 8265 §3.3.1 rule 1 */
-    bool maps_spaces;   /* every Zs to U+0020, §4.2.1 rule 2 */
+    bool maps_width;  /* to the decomposition, RFC 8265 §3.3.1 rule 1 */
+    bool maps_spaces; /* every Zs to U+0020, §4.2.1 rule 2 */
     bool maps_case;
     bool is_identifier; /* IdentifierClass, with the Bidi Rule; else FreeformClass */
 };
 
-static const struct profile username = { .maps_width = true, .maps_case = true, .is_identifier = true };
+static const struct profile username = { .maps_width = true,
+                                         .maps_case = true,
+                                         .is_identifier = true };
 static const struct profile opaque = { .maps_spaces = true };
 
 static enum err decode(struct str text, struct arena *arena, struct codes *out)
@@ -67,7 +71,8 @@ static struct codes map_width(struct codes from, struct arena *arena)
         int tag = 0, count = uc_decomposition(from.p[i], &tag, parts);
 
         /* All of these have one part, a syllable's halfwidth letter as well. */
-        to.p[to.n++] = count == 1 && (tag == UC_DECOMP_WIDE || tag == UC_DECOMP_NARROW) ? parts[0] : from.p[i];
+        to.p[to.n++] =
+            count == 1 && (tag == UC_DECOMP_WIDE || tag == UC_DECOMP_NARROW) ? parts[0] : from.p[i];
     }
     return to;
 }
@@ -79,8 +84,8 @@ static void map_spaces(struct codes codes)
             codes.p[i] = ' ';
 }
 
-/* toLowerCase without the context of a final sigma: RFC 7622 §3.5 wants capital sigma to become U+03C3 everywhere. U+0130
- * alone becomes two code points (SpecialCasing.txt). */
+/* toLowerCase without the context of a final sigma: RFC 7622 §3.5 wants capital sigma to become
+ * U+03C3 everywhere. U+0130 alone becomes two code points (SpecialCasing.txt). */
 static struct codes map_case(struct codes from, struct arena *arena)
 {
     struct codes to = { arena_alloc(arena, from.n * sizeof *from.p * 2), 0 };
@@ -111,7 +116,8 @@ static enum err normalise(struct codes from, struct arena *arena, struct codes *
 }
 
 /* One application of all rules in the order of RFC 8264 §7. */
-static enum err apply(const struct profile *profile, struct codes codes, struct arena *arena, struct codes *out)
+static enum err apply(const struct profile *profile, struct codes codes, struct arena *arena,
+                      struct codes *out)
 {
     enum err e;
 
@@ -128,7 +134,8 @@ static enum err apply(const struct profile *profile, struct codes codes, struct 
     return profile->is_identifier && !precis_is_bidi_ok(out->p, out->n) ? ERR_MALFORMED : ERR_OK;
 }
 
-static enum err enforce(const struct profile *profile, struct str text, struct arena *arena, struct str *out_text)
+static enum err enforce(const struct profile *profile, struct str text, struct arena *arena,
+                        struct str *out_text)
 {
     struct str now = text, next;
     struct codes codes;
@@ -138,7 +145,8 @@ static enum err enforce(const struct profile *profile, struct str text, struct a
 
         if (now.n == 0)
             return ERR_MALFORMED;
-        if ((e = decode(now, arena, &codes)) != ERR_OK || (e = apply(profile, codes, arena, &codes)) != ERR_OK)
+        if ((e = decode(now, arena, &codes)) != ERR_OK ||
+            (e = apply(profile, codes, arena, &codes)) != ERR_OK)
             return e;
         next = encode(codes, arena);
         if (str_eq(next, now) && round > 0) {

@@ -1,11 +1,13 @@
-/* The PRECIS framework (RFC 8264) with the two profiles that addresses and passwords need (RFC 8265), on libunistring's
- * Unicode data. Slow and complete: who calls has tried a fast way for ASCII first. */
+/* The PRECIS framework (RFC 8264) with the two profiles that addresses and passwords need (RFC
+ * 8265), on libunistring's Unicode data. Slow and complete: who calls has tried a fast way for
+ * ASCII first. */
 #ifndef PROTO_PRECIS_H
 #define PROTO_PRECIS_H
 
 #include "common/arena.h"
 
-/* Derived property values of RFC 8264 §8; ID_DIS and FREE_PVAL are one value seen from two classes. */
+/* Derived property values of RFC 8264 §8; ID_DIS and FREE_PVAL are one value seen from two classes.
+ */
 enum precis_class {
     PRECIS_PVALID,
     PRECIS_FREE_PVAL, /* in the FreeformClass alone */
@@ -23,7 +25,8 @@ enum precis_class precis_class_of(uint32_t code);
 NODISCARD enum err precis_username(struct str text, struct arena *arena, struct str *out_text);
 NODISCARD enum err precis_opaque(struct str text, struct arena *arena, struct str *out_text);
 
-/* The mappings of RFC 5895 §2 for domain names as users write them: lower case, width, NFC, U+3002 becomes ".". */
+/* The mappings of RFC 5895 §2 for domain names as users write them: lower case, width, NFC, U+3002
+ * becomes ".". */
 NODISCARD enum err precis_map_domain(struct str text, struct arena *arena, struct str *out_text);
 
 /* The Bidi Rule, RFC 5893 §2: true as well when there is nothing written from right to left. */

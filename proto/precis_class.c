@@ -1,5 +1,5 @@
-/* PRECIS classes, contextual rules and the Bidi Rule: RFC 8264 §8 and §9, RFC 5892 §2.6 and Appendix A, RFC 5893 §2. The
- * properties of code points are libunistring's. */
+/* PRECIS classes, contextual rules and the Bidi Rule: RFC 8264 §8 and §9, RFC 5892 §2.6 and
+ * Appendix A, RFC 5893 §2. The properties of code points are libunistring's. */
 #include "proto/precis_class.h"
 
 #include "proto/precis.h"
@@ -14,12 +14,14 @@ struct range {
 
 /* RFC 5892 §2.6, taken over by RFC 8264 §9.6. */
 static const struct range exceptions[] = {
-    { 0x00b7, 0x00b7, PRECIS_CONTEXTO },   { 0x00df, 0x00df, PRECIS_PVALID },     { 0x0375, 0x0375, PRECIS_CONTEXTO },
-    { 0x03c2, 0x03c2, PRECIS_PVALID },     { 0x05f3, 0x05f4, PRECIS_CONTEXTO },   { 0x0640, 0x0640, PRECIS_DISALLOWED },
-    { 0x0660, 0x0669, PRECIS_CONTEXTO },   { 0x06f0, 0x06f9, PRECIS_CONTEXTO },   { 0x06fd, 0x06fe, PRECIS_PVALID },
-    { 0x07fa, 0x07fa, PRECIS_DISALLOWED }, { 0x0f0b, 0x0f0b, PRECIS_PVALID },     { 0x3007, 0x3007, PRECIS_PVALID },
-    { 0x302e, 0x302f, PRECIS_DISALLOWED }, { 0x3031, 0x3035, PRECIS_DISALLOWED }, { 0x303b, 0x303b, PRECIS_DISALLOWED },
-    { 0x30fb, 0x30fb, PRECIS_CONTEXTO },
+    { 0x00b7, 0x00b7, PRECIS_CONTEXTO },   { 0x00df, 0x00df, PRECIS_PVALID },
+    { 0x0375, 0x0375, PRECIS_CONTEXTO },   { 0x03c2, 0x03c2, PRECIS_PVALID },
+    { 0x05f3, 0x05f4, PRECIS_CONTEXTO },   { 0x0640, 0x0640, PRECIS_DISALLOWED },
+    { 0x0660, 0x0669, PRECIS_CONTEXTO },   { 0x06f0, 0x06f9, PRECIS_CONTEXTO },
+    { 0x06fd, 0x06fe, PRECIS_PVALID },     { 0x07fa, 0x07fa, PRECIS_DISALLOWED },
+    { 0x0f0b, 0x0f0b, PRECIS_PVALID },     { 0x3007, 0x3007, PRECIS_PVALID },
+    { 0x302e, 0x302f, PRECIS_DISALLOWED }, { 0x3031, 0x3035, PRECIS_DISALLOWED },
+    { 0x303b, 0x303b, PRECIS_DISALLOWED }, { 0x30fb, 0x30fb, PRECIS_CONTEXTO },
 };
 
 /* Hangul_Syllable_Type L, V, T: RFC 5892 §2.9. */
@@ -65,21 +67,24 @@ enum precis_class precis_class_of(uint32_t code)
         return PRECIS_PVALID;
     if (code == 0x200c || code == 0x200d)
         return PRECIS_CONTEXTJ;
-    if (find_range(old_hangul, ARRAY_LEN(old_hangul), code) || uc_is_property_default_ignorable_code_point(code) ||
-        uc_is_property_not_a_character(code) || is_category(code, UC_CATEGORY_MASK_Cc))
+    if (find_range(old_hangul, ARRAY_LEN(old_hangul), code) ||
+        uc_is_property_default_ignorable_code_point(code) || uc_is_property_not_a_character(code) ||
+        is_category(code, UC_CATEGORY_MASK_Cc))
         return PRECIS_DISALLOWED;
     if (has_compat(code))
         return PRECIS_FREE_PVAL;
-    if (is_category(code, UC_CATEGORY_MASK_Ll | UC_CATEGORY_MASK_Lu | UC_CATEGORY_MASK_Lo | UC_CATEGORY_MASK_Nd |
-                              UC_CATEGORY_MASK_Lm | UC_CATEGORY_MASK_Mn | UC_CATEGORY_MASK_Mc))
+    if (is_category(code, UC_CATEGORY_MASK_Ll | UC_CATEGORY_MASK_Lu | UC_CATEGORY_MASK_Lo |
+                              UC_CATEGORY_MASK_Nd | UC_CATEGORY_MASK_Lm | UC_CATEGORY_MASK_Mn |
+                              UC_CATEGORY_MASK_Mc))
         return PRECIS_PVALID;
-    if (is_category(code, UC_CATEGORY_MASK_Lt | UC_CATEGORY_MASK_Nl | UC_CATEGORY_MASK_No | UC_CATEGORY_MASK_Me |
-                              UC_CATEGORY_MASK_Zs | UC_CATEGORY_MASK_S | UC_CATEGORY_MASK_P))
+    if (is_category(code, UC_CATEGORY_MASK_Lt | UC_CATEGORY_MASK_Nl | UC_CATEGORY_MASK_No |
+                              UC_CATEGORY_MASK_Me | UC_CATEGORY_MASK_Zs | UC_CATEGORY_MASK_S |
+                              UC_CATEGORY_MASK_P))
         return PRECIS_FREE_PVAL;
     return PRECIS_DISALLOWED;
 }
 
-/* --- contextual rules: RFC 5892 Appendix A --------------------------------------------------------------------------- */
+/* --- contextual rules: RFC 5892 Appendix A ------------------------------------------------- */
 
 static bool is_script(uint32_t code, const char *name)
 {
@@ -125,7 +130,8 @@ static bool has_any(const uint32_t *codes, size_t n, uint32_t first, uint32_t la
 static bool has_japanese(const uint32_t *codes, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (is_script(codes[i], "Hiragana") || is_script(codes[i], "Katakana") || is_script(codes[i], "Han"))
+        if (is_script(codes[i], "Hiragana") || is_script(codes[i], "Katakana") ||
+            is_script(codes[i], "Han"))
             return true;
     return false;
 }
@@ -166,7 +172,7 @@ bool precis_is_in_class(const uint32_t *codes, size_t n, bool is_identifier)
     return true;
 }
 
-/* --- the Bidi Rule ---------------------------------------------------------------------------------------------------- */
+/* --- the Bidi Rule ------------------------------------------------------------------------- */
 
 #define BIDI(name) (1u << UC_BIDI_##name)
 
@@ -184,13 +190,16 @@ bool precis_is_bidi_ok(const uint32_t *codes, size_t n)
     if (!(seen & RIGHT_TO_LEFT))
         return true;
     first = 1u << uc_bidi_category(codes[0]);
-    if (!(first & (BIDI(R) | BIDI(AL)))) /* rule 1; what begins with L must not hold right-to-left at all: rule 5 */
+    if (!(first &
+          (BIDI(R) |
+           BIDI(AL)))) /* rule 1; what begins with L must not hold right-to-left at all: rule 5 */
         return false;
     if (seen & ~(uint32_t)(RIGHT_TO_LEFT | EVERYWHERE)) /* rule 2 */
         return false;
     if ((seen & BIDI(EN)) && (seen & BIDI(AN))) /* rule 4 */
         return false;
-    while (uc_bidi_category(codes[n - 1]) == UC_BIDI_NSM) /* rule 3; the first one is not of these */
+    while (uc_bidi_category(codes[n - 1]) ==
+           UC_BIDI_NSM) /* rule 3; the first one is not of these */
         n--;
     last = 1u << uc_bidi_category(codes[n - 1]);
     return (last & (BIDI(R) | BIDI(AL) | BIDI(EN) | BIDI(AN))) != 0;

@@ -1,6 +1,6 @@
-/* The boundary scanner (scan.h): where does a top-level element end? It knows tags, quotes and CDATA sections, and leaves
- * names, entities, encoding and namespaces to xml.h. For every text that is well-formed the two agree about the end;
- * what is not, one of them refuses. RFC 6120 §11.1. */
+/* The boundary scanner (scan.h): where does a top-level element end? It knows tags, quotes and
+ * CDATA sections, and leaves names, entities, encoding and namespaces to xml.h. For every text that
+ * is well-formed the two agree about the end; what is not, one of them refuses. RFC 6120 §11.1. */
 #include "proto/scan.h"
 
 #include <string.h>
@@ -18,7 +18,8 @@ enum state {
     ASKED,       /* behind a "?" of a declaration */
 };
 
-enum { PARTIAL = -1 }; /* a step's answer: go on; otherwise an enum scan_found */
+/* a step's answer: go on; otherwise an enum scan_found */
+enum { PARTIAL = -1 };
 
 /* Where a walk over one call's bytes stands. */
 struct walk {
@@ -265,8 +266,8 @@ static int step(struct scan *s, struct walk *w)
     return SCAN_BAD;
 }
 
-enum scan_found scan_next(struct scan *s, struct str bytes, bool in_stream, const struct scan_limits *limits,
-                          size_t *out_used)
+enum scan_found scan_next(struct scan *s, struct str bytes, bool in_stream,
+                          const struct scan_limits *limits, size_t *out_used)
 {
     struct walk w = { bytes.p, bytes.p + bytes.n, limits, in_stream };
     size_t room = s->size < limits->max_bytes ? limits->max_bytes - s->size : 0;

@@ -1,10 +1,12 @@
-/* Stanzas (stanza.h): their kinds, types, addresses and errors. Where they go is the session manager's question. RFC 6120 §8. */
+/* Stanzas (stanza.h): their kinds, types, addresses and errors. Where they go is the session
+ * manager's question. RFC 6120 §8. */
 #include "proto/stanza.h"
 
 #include "common/mem.h"
 #include "proto/ns.h"
 
-enum { MAX_ERROR_PAYLOAD = 4096 }; /* what of the original goes back with an error (RFC 6120 §8.3.1 rule 6) */
+/* what of the original goes back with an error (RFC 6120 §8.3.1 rule 6) */
+enum { MAX_ERROR_PAYLOAD = 4096 };
 
 /* RFC 6120 §8.3.3, each with the type that its section recommends. */
 static const struct {
@@ -112,7 +114,7 @@ void stanza_unref(struct stanza *s)
     mem_free(s);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------- */
 
 static bool read_kind(struct stanza *s)
 {
@@ -178,7 +180,7 @@ enum stanza_error stanza_read(struct stanza *s)
     return STANZA_OK;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------- */
 
 static void set_address(struct stanza *s, const char *name, struct jid *at, const struct jid *from)
 {
@@ -204,7 +206,8 @@ void stanza_set_to(struct stanza *s, const struct jid *to)
 void stanza_set_type(struct stanza *s, enum stanza_type type)
 {
     s->type = type == TYPE_NONE && s->kind == STANZA_MESSAGE ? TYPE_NORMAL : type;
-    xml_set(s->el, &s->arena, "type", s->type == TYPE_NORMAL ? STR_NONE : str_from(types[s->type].name));
+    xml_set(s->el, &s->arena, "type",
+            s->type == TYPE_NORMAL ? STR_NONE : str_from(types[s->type].name));
 }
 
 struct stanza *stanza_reply(const struct stanza *s, enum stanza_type type)

@@ -1,4 +1,5 @@
-/* Stream headers and stream errors (stream.h). What is sent when, is the programs' business. RFC 6120 §4. */
+/* Stream headers and stream errors (stream.h). What is sent when, is the programs' business. RFC
+ * 6120 §4. */
 #include "proto/stream.h"
 
 #include "proto/ns.h"
@@ -75,8 +76,9 @@ void stream_write_error(struct buf *out, enum stream_error e, struct str text)
     buf_add(out, STR("</stream:error>"));
 }
 
-/* RFC 6120 §4.8.5: the header declares the content namespace, the stream's and, between servers, dialback's; extended content declares
- * its own. That makes the meaning of every prefix a constant. */
+/* RFC 6120 §4.8.5: the header declares the content namespace, the stream's and, between servers,
+ * dialback's; extended content declares its own. That makes the meaning of every prefix a constant.
+ */
 static enum stream_error check_prefix(const struct xml_attr *prefix)
 {
     if (prefix->name.n == 0)
@@ -88,7 +90,8 @@ static enum stream_error check_prefix(const struct xml_attr *prefix)
     return STREAM_INVALID_NAMESPACE;
 }
 
-enum stream_error stream_read_header(const struct xml *root, const char *expected_ns, struct stream_header *out_header)
+enum stream_error stream_read_header(const struct xml *root, const char *expected_ns,
+                                     struct stream_header *out_header)
 {
     struct stream_header h = { 0 };
     enum stream_error e;
@@ -125,14 +128,16 @@ static void write_field(struct buf *out, const char *name, struct str value)
     buf_add_char(out, '\'');
 }
 
-void stream_write_header(struct buf *out, const char *default_ns, const struct stream_header *header)
+void stream_write_header(struct buf *out, const char *default_ns,
+                         const struct stream_header *header)
 {
     struct str ns = str_from(default_ns);
 
     buf_add(out, STR("<?xml version='1.0'?><stream:stream xmlns:stream='" NS_STREAM "'"));
     write_field(out, "xmlns", ns);
     if (str_is(ns, NS_CLIENT) || str_is(ns, NS_SERVER))
-        write_field(out, "version", STR("1.0")); /* XEP-0114 has none: its streams are those of 0.9 */
+        write_field(out, "version",
+                    STR("1.0")); /* XEP-0114 has none: its streams are those of 0.9 */
     if (str_is(ns, NS_SERVER))
         write_field(out, "xmlns:db", STR(NS_DIALBACK));
     write_field(out, "from", header->from);
@@ -147,7 +152,8 @@ bool stream_version_is_1_0(struct str version)
     struct str rest = version, major = str_cut(&rest, '.');
     uint64_t number, minor;
 
-    return str_to_u64(major, &number) == ERR_OK && str_to_u64(rest, &minor) == ERR_OK && number >= 1;
+    return str_to_u64(major, &number) == ERR_OK && str_to_u64(rest, &minor) == ERR_OK &&
+           number >= 1;
 }
 
 bool stream_is_close_tag(struct str bytes)

@@ -1,4 +1,5 @@
-/* Reading and building trees of elements (xml.h). Parsing is xml_parse.c's, writing xml_write.c's. */
+/* Reading and building trees of elements (xml.h). Parsing is xml_parse.c's, writing xml_write.c's.
+ */
 #include "proto/xml.h"
 
 #include "proto/ns.h"
@@ -108,7 +109,8 @@ struct xml *xml_new(struct arena *arena, const char *ns, const char *name)
     return new_element(arena, arena_str(arena, str_from(ns)), str_from(name));
 }
 
-static void set_attr(struct xml *x, struct arena *arena, const char *ns, const char *name, struct str value)
+static void set_attr(struct xml *x, struct arena *arena, const char *ns, const char *name,
+                     struct str value)
 {
     struct xml_attr **at = find_attr(x, ns, name);
 
@@ -151,7 +153,8 @@ void xml_append(struct xml *parent, struct xml *child)
 
 struct xml *xml_add(struct xml *parent, struct arena *arena, const char *ns, const char *name)
 {
-    struct str child_ns = ns && !str_is(parent->ns, ns) ? arena_str(arena, str_from(ns)) : parent->ns;
+    struct str child_ns =
+        ns && !str_is(parent->ns, ns) ? arena_str(arena, str_from(ns)) : parent->ns;
     struct xml *x = new_element(arena, child_ns, str_from(name));
 
     xml_append(parent, x);
@@ -213,7 +216,8 @@ static struct xml *copy_one(const struct xml *x, struct arena *arena)
     return copy;
 }
 
-/* No recursion: how deep a tree is, strangers may choose. The copies of x's content are made in the order of the text. */
+/* No recursion: how deep a tree is, strangers may choose. The copies of x's content are made in the
+ * order of the text. */
 struct xml *xml_copy(const struct xml *x, struct arena *arena)
 {
     struct xml *root = copy_one(x, arena), *into = root;

@@ -1,6 +1,7 @@
-/* Reading elements with libxml2's SAX2 push parser. One context for each enum xml_context is kept running behind a constant
- * start tag, so that an element costs no set-up; after any error, and now and then, it starts again. The tree is made by xml_tree.c,
- * changed by xml.c and written by xml_write.c. */
+/* Reading elements with libxml2's SAX2 push parser. One context for each enum xml_context is kept
+ * running behind a constant start tag, so that an element costs no set-up; after any error, and now
+ * and then, it starts again. The tree is made by xml_tree.c, changed by xml.c and written by
+ * xml_write.c. */
 #include "proto/xml.h"
 
 #include "common/mem.h"
@@ -9,10 +10,14 @@
 #include "proto/xml_private.h"
 
 enum {
-    HEADER_CONTEXT = XML_CONTEXTS, /* for stream headers, never kept running */
-    MAX_RUN = 4096,            /* elements before a context starts again: its counters of lines and columns stay small */
-    MAX_DICT_BYTES = 64 * 1024, /* the dictionary of names only grows; strangers choose names */
-    CHECK_FIRST_BYTES = 4096,  /* libxml2 looks for double attributes in quadratic time: longer input is scanned before */
+    /* For stream headers, never kept running. */
+    HEADER_CONTEXT = XML_CONTEXTS,
+    /* Elements before a context starts again: its counters of lines and columns stay small. */
+    MAX_RUN = 4096,
+    /* The dictionary of names only grows, and strangers choose names. */
+    MAX_DICT_BYTES = 64 * 1024,
+    /* libxml2 looks for double attributes in quadratic time: longer input is scanned before. */
+    CHECK_FIRST_BYTES = 4096,
 };
 
 #define STREAM_TAG(ns, more) "<stream:stream xmlns='" ns "' xmlns:stream='" NS_STREAM "'" more ">"
@@ -27,9 +32,11 @@ static const struct opening {
     [XML_ALONE] = { "<alone>", NULL },
 };
 
-const struct xml_limits xml_default_limits = { .max_depth = 64, .max_attributes = 64, .max_nodes = 4096 };
+const struct xml_limits xml_default_limits = { .max_depth = 64,
+                                               .max_attributes = 64,
+                                               .max_nodes = 4096 };
 
-/* --- contexts ------------------------------------------------------------------------------------------------------ */
+/* --- contexts ------------------------------------------------------------------------------ */
 
 struct xml_parser *xml_parser_new(void)
 {
@@ -60,7 +67,8 @@ static void restart(struct xml_parser *p, struct xml_runner *r)
         r->ctx = NULL;
     }
     if (!r->ctx) {
-        r->ctx = xmlCreatePushParserCtxt((xmlSAXHandlerPtr)&xml_tree_sax, p, NULL, 0, NULL); /* copies it */
+        /* It copies the handlers. */
+        r->ctx = xmlCreatePushParserCtxt((xmlSAXHandlerPtr)&xml_tree_sax, p, NULL, 0, NULL);
         ASSERT(r->ctx != NULL);
     } else {
         ASSERT(xmlCtxtResetPush(r->ctx, NULL, 0, NULL, NULL) == 0);
@@ -79,7 +87,8 @@ static void open_context(struct xml_parser *p, enum xml_context context)
     p->is_opening = false;
 }
 
-static void begin(struct xml_parser *p, struct xml_runner *r, const struct xml_limits *limits, struct arena *arena)
+static void begin(struct xml_parser *p, struct xml_runner *r, const struct xml_limits *limits,
+                  struct arena *arena)
 {
     buf_clear(&p->text);
     p->runner = r;
@@ -99,7 +108,8 @@ static void feed(struct xml_parser *p, struct str bytes)
     int rc = xmlParseChunk(ctx, bytes.p, (int)bytes.n, 0);
     bool is_read = ctx->input && ctx->input->cur == ctx->input->end;
 
-    if (p->error == XML_OK && (rc != 0 || !ctx->wellFormed || !ctx->nsWellFormed || !is_read || !p->root))
+    if (p->error == XML_OK &&
+        (rc != 0 || !ctx->wellFormed || !ctx->nsWellFormed || !is_read || !p->root))
         p->error = XML_NOT_WELL_FORMED;
 }
 
@@ -108,7 +118,7 @@ static bool looks_like_tags(struct str bytes)
     return bytes.n > 1 && bytes.n < INT32_MAX && bytes.p[0] == '<' && bytes.p[bytes.n - 1] == '>';
 }
 
-/* --- whole elements ------------------------------------------------------------------------------------------------ */
+/* --- whole elements ------------------------------------------------------------------------ */
 
 /* libxml2 has no word for a DOCTYPE in the middle; RFC 6120 has. */
 static bool has_declaration(struct str bytes)
@@ -157,16 +167,17 @@ static const char *start_tag_end(struct str s)
     return p + 1;
 }
 
-/* The bytes between the root's tags. */
+/* The bytes between the root's tags; no other "<" can stand in an end tag. */
 static struct str inner_bytes(struct str element, struct arena *arena)
 {
-    const char *start = start_tag_end(element), *end = memrchr(element.p, '<', element.n); /* an end tag holds no other "<" */
+    const char *start = start_tag_end(element), *end = memrchr(element.p, '<', element.n);
 
     return end < start ? STR_NONE : arena_str(arena, str_of(start, (size_t)(end - start)));
 }
 
-enum xml_error xml_parse(struct xml_parser *p, enum xml_context context, const struct xml_limits *limits,
-                         struct str bytes, struct arena *arena, struct xml **out_root)
+enum xml_error xml_parse(struct xml_parser *p, enum xml_context context,
+                         const struct xml_limits *limits, struct str bytes, struct arena *arena,
+                         struct xml **out_root)
 {
     struct xml_runner *r = &p->runners[context];
     enum xml_error e;
@@ -183,7 +194,8 @@ enum xml_error xml_parse(struct xml_parser *p, enum xml_context context, const s
         p->error = XML_NOT_WELL_FORMED;
     if (p->error != XML_OK) {
         r->run = 0;
-        return p->error == XML_NOT_WELL_FORMED && has_declaration(bytes) ? XML_RESTRICTED : p->error;
+        return p->error == XML_NOT_WELL_FORMED && has_declaration(bytes) ? XML_RESTRICTED
+                                                                         : p->error;
     }
     if (++r->run >= MAX_RUN || xmlDictGetUsage(r->ctx->dict) > MAX_DICT_BYTES)
         r->run = 0;
@@ -193,7 +205,7 @@ enum xml_error xml_parse(struct xml_parser *p, enum xml_context context, const s
     return XML_OK;
 }
 
-/* --- stream headers ------------------------------------------------------------------------------------------------ */
+/* --- stream headers ------------------------------------------------------------------------ */
 
 /* RFC 6120 §11.6: whatever the declaration names must be UTF-8. */
 static bool is_declared_utf8(struct str header)
@@ -221,11 +233,13 @@ static bool is_declared_utf8(struct str header)
     return str_eq_nocase(value, STR("UTF-8"));
 }
 
-enum xml_error xml_parse_header(struct xml_parser *p, struct str bytes, struct arena *arena, struct xml **out_root)
+enum xml_error xml_parse_header(struct xml_parser *p, struct str bytes, struct arena *arena,
+                                struct xml **out_root)
 {
     struct xml_runner *r = &p->runners[HEADER_CONTEXT];
 
-    if (!looks_like_tags(bytes) || memchr(bytes.p, '\0', bytes.n)) /* NUL: libxml2 would guess at UTF-16 */
+    /* With a NUL libxml2 would guess at UTF-16. */
+    if (!looks_like_tags(bytes) || memchr(bytes.p, '\0', bytes.n))
         return XML_NOT_WELL_FORMED;
     if (memmem(bytes.p, bytes.n, "<!", 2)) /* a DOCTYPE must not even be looked at */
         return XML_RESTRICTED;

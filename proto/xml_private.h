@@ -1,5 +1,5 @@
-/* The inside of struct xml_parser, shared by xml_parse.c (contexts, whole elements, headers) and xml_tree.c (what the parser reports,
- * made into a tree). Nobody else includes this. */
+/* The inside of struct xml_parser, shared by xml_parse.c (contexts, whole elements, headers) and
+ * xml_tree.c (what the parser reports, made into a tree). Nobody else includes this. */
 #ifndef PROTO_XML_PRIVATE_H
 #define PROTO_XML_PRIVATE_H
 
@@ -17,7 +17,7 @@ struct xml_runner {
     xmlParserCtxtPtr ctx;
     const xmlChar *content_uri; /* the content namespace in the context's dictionary */
     struct str content_ns;
-    uint32_t run;               /* elements since its start; 0: must start first */
+    uint32_t run; /* elements since its start; 0: must start first */
 };
 
 struct xml_known_ns {
@@ -34,14 +34,15 @@ struct xml_parser {
     struct arena *arena;
     struct xml *root, *open; /* open: the innermost element without its end yet */
     uint32_t depth, nodes;
-    bool is_opening;   /* the constant start tag itself is being read */
-    bool may_copy;     /* the root's content means the same behind a start tag of our own */
+    bool is_opening; /* the constant start tag itself is being read */
+    bool may_copy;   /* the root's content means the same behind a start tag of our own */
     enum xml_error error;
     struct xml_known_ns known[XML_NS_CACHE];
     size_t known_count;
 };
 
-/* The callbacks of xml_tree.c, for xmlCreatePushParserCtxt; their user data is the struct xml_parser. */
+/* The callbacks of xml_tree.c, for xmlCreatePushParserCtxt; their user data is the struct
+ * xml_parser. */
 extern const xmlSAXHandler xml_tree_sax;
 
 #endif

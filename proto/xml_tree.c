@@ -1,4 +1,5 @@
-/* What libxml2 reports, made into a tree in an arena. What RFC 6120 §11.1 forbids, and everything over the limits, stops it. */
+/* What libxml2 reports, made into a tree in an arena. What RFC 6120 §11.1 forbids, and everything
+ * over the limits, stops it. */
 #include "proto/ns.h"
 #include "proto/xml_private.h"
 
@@ -85,7 +86,8 @@ static void check_prefix(struct xml_parser *p, const xmlChar *prefix)
         p->may_copy = false;
 }
 
-/* libxml2 leaves an ampersand in a value, however it was written, as "&#38;", and nothing else. Shortens in place. */
+/* libxml2 leaves an ampersand in a value, however it was written, as "&#38;", and nothing else.
+ * Shortens in place. */
 static struct str with_ampersands(struct str value)
 {
     char *to = memchr(value.p, '&', value.n);
@@ -111,7 +113,8 @@ static struct xml_attr *copy_attrs(struct xml_parser *p, const xmlChar **from, i
     char *at;
 
     for (int i = 0; i < count; i++)
-        bytes += strlen((const char *)from[5 * i]) + (size_t)(from[5 * i + 4] - from[5 * i + 3]) + 2;
+        bytes +=
+            strlen((const char *)from[5 * i]) + (size_t)(from[5 * i + 4] - from[5 * i + 3]) + 2;
     attrs = arena_alloc(p->arena, (size_t)count * sizeof *attrs + bytes);
     at = (char *)(attrs + count);
     for (int i = 0; i < count; i++, from += 5) {
@@ -137,7 +140,8 @@ static struct xml_attr *copy_prefixes(struct xml_parser *p, const xmlChar **from
     return prefixes;
 }
 
-static bool may_start(struct xml_parser *p, const xmlChar *prefix, const xmlChar *uri, int attributes)
+static bool may_start(struct xml_parser *p, const xmlChar *prefix, const xmlChar *uri,
+                      int attributes)
 {
     if (p->error != XML_OK)
         return false;
@@ -153,8 +157,9 @@ static bool may_start(struct xml_parser *p, const xmlChar *prefix, const xmlChar
     return false;
 }
 
-static void on_start(void *user, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int prefix_count,
-                     const xmlChar **prefixes, int attr_count, int defaulted, const xmlChar **attrs)
+static void on_start(void *user, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int prefix_count, const xmlChar **prefixes, int attr_count, int defaulted,
+                     const xmlChar **attrs)
 {
     struct xml_parser *p = user;
     struct str name_str = of_xml(name);
@@ -223,7 +228,8 @@ static void on_instruction(void *user, const xmlChar *target, const xmlChar *dat
     fail(user, XML_RESTRICTED);
 }
 
-static void on_subset(void *user, const xmlChar *name, const xmlChar *public_id, const xmlChar *system_id)
+static void on_subset(void *user, const xmlChar *name, const xmlChar *public_id,
+                      const xmlChar *system_id)
 {
     (void)name, (void)public_id, (void)system_id;
     fail(user, XML_RESTRICTED);

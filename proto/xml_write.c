@@ -1,5 +1,5 @@
-/* Writing trees of elements (xml.h): without prefixes, each namespace declared where it changes, all text escaped so that
- * it comes back as it was. What came untouched from a parser is copied. */
+/* Writing trees of elements (xml.h): without prefixes, each namespace declared where it changes,
+ * all text escaped so that it comes back as it was. What came untouched from a parser is copied. */
 #include "proto/xml.h"
 
 #include "proto/ns.h"
@@ -8,18 +8,13 @@
 
 enum { IN_TEXT = 1, IN_VALUE = 2, HIGH = 4 };
 
-/* What must not be written as it is, in text or in a value; HIGH: the start of a longer sequence. */
+/* What must not be written as it is, in text or in a value; HIGH: the start of a longer sequence.
+ */
 static const uint8_t special[256] = {
-    [0 ... 8] = IN_TEXT | IN_VALUE,
-    ['\t'] = IN_VALUE,
-    ['\n'] = IN_VALUE,
+    [0 ... 8] = IN_TEXT | IN_VALUE,   ['\t'] = IN_VALUE,          ['\n'] = IN_VALUE,
     [11 ... 31] = IN_TEXT | IN_VALUE, /* CR too: a parser would make it LF */
-    ['&'] = IN_TEXT | IN_VALUE,
-    ['<'] = IN_TEXT | IN_VALUE,
-    ['>'] = IN_TEXT | IN_VALUE,
-    ['\''] = IN_TEXT | IN_VALUE,
-    ['"'] = IN_TEXT | IN_VALUE,
-    [0x80 ... 0xff] = HIGH,
+    ['&'] = IN_TEXT | IN_VALUE,       ['<'] = IN_TEXT | IN_VALUE, ['>'] = IN_TEXT | IN_VALUE,
+    ['\''] = IN_TEXT | IN_VALUE,      ['"'] = IN_TEXT | IN_VALUE, [0x80 ... 0xff] = HIGH,
 };
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -117,7 +112,8 @@ static bool has_prefix(const struct xml *x, struct str prefix)
 }
 
 /* An attribute of another namespace, which needs a prefix of its own that x does not use yet. */
-static void put_foreign_attr(struct buf *out, const struct xml *x, const struct xml_attr *a, unsigned *number)
+static void put_foreign_attr(struct buf *out, const struct xml *x, const struct xml_attr *a,
+                             unsigned *number)
 {
     char prefix[16];
     size_t n;
@@ -144,7 +140,8 @@ static void put_attrs(struct buf *out, const struct xml *x)
     }
 }
 
-/* Where a walk is: what it writes, the default namespace around that, and whether the prefix "stream" is bound there. */
+/* Where a walk is: what it writes, the default namespace around that, and whether the prefix
+ * "stream" is bound there. */
 struct place {
     const struct xml *top;
     struct str outer_ns;
@@ -174,7 +171,8 @@ static void put_name(struct buf *out, const struct place *place, const struct xm
     buf_add(out, x->name);
 }
 
-static void put_start(struct buf *out, const struct place *place, const struct xml *x, struct str around)
+static void put_start(struct buf *out, const struct place *place, const struct xml *x,
+                      struct str around)
 {
     buf_add_char(out, '<');
     put_name(out, place, x);
@@ -195,7 +193,8 @@ static void put_end(struct buf *out, const struct place *place, const struct xml
 }
 
 /* Writes x's start and, where that is all, its end. Returns the child to go on with, or NULL. */
-static const struct xml *put_node(struct buf *out, const struct place *place, const struct xml *x, struct str around)
+static const struct xml *put_node(struct buf *out, const struct place *place, const struct xml *x,
+                                  struct str around)
 {
     if (xml_is_text(x)) {
         escape(out, x->text, IN_TEXT);
@@ -215,7 +214,8 @@ void xml_write(struct buf *out, const struct xml *x, struct str outer_ns)
     const struct place place = {
         .top = x,
         .outer_ns = outer_ns,
-        .in_stream = str_is(outer_ns, NS_CLIENT) || str_is(outer_ns, NS_SERVER) || str_is(outer_ns, NS_COMPONENT_ACCEPT),
+        .in_stream = str_is(outer_ns, NS_CLIENT) || str_is(outer_ns, NS_SERVER) ||
+                     str_is(outer_ns, NS_COMPONENT_ACCEPT),
     };
     struct str around = outer_ns;
     const struct xml *at = x, *child;

@@ -1,4 +1,5 @@
-/* Frames and acknowledgements of a link: what is read and written again is the same bytes; a frame that is cut short asks for more. */
+/* Frames and acknowledgements of a link: what is read and written again is the same bytes; a frame
+ * that is cut short asks for more. */
 #include "proto/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,9 +44,11 @@ static void check_frame(const struct frame *f, struct str text)
     frame_write(&out, f);
     ASSERT(str_ends_with(text, buf_str(&out))); /* white space may stand in front */
     ASSERT(frame_read(buf_str(&out), MAX_PAYLOAD, &again, &used) == ERR_OK && used == out.n);
-    ASSERT(str_eq(again.payload, f->payload) && str_eq(again.to, f->to) && str_eq(again.from, f->from));
+    ASSERT(str_eq(again.payload, f->payload) && str_eq(again.to, f->to) &&
+           str_eq(again.from, f->from));
     for (size_t n = 0; n < out.n; n++)
-        ASSERT(frame_read(str_of(out.p, n), MAX_PAYLOAD, &again, &used) == ERR_AGAIN && (used == 0 || used == out.n));
+        ASSERT(frame_read(str_of(out.p, n), MAX_PAYLOAD, &again, &used) == ERR_AGAIN &&
+               (used == 0 || used == out.n));
     check_acks(f->payload);
     buf_fini(&out);
 }

@@ -1,5 +1,6 @@
-/* The boundary scanner: a stream in pieces gives what it gives in one; and what libxml2 takes as one element, the scanner ends at the
- * same byte. The first byte chooses where the stream is cut. */
+/* The boundary scanner: a stream in pieces gives what it gives in one; and what libxml2 takes as
+ * one element, the scanner ends at the same byte. The first byte chooses where the stream is cut.
+ */
 #include "proto/scan.h"
 #include "proto/xml.h"
 
@@ -15,7 +16,9 @@ struct events {
     } at[MAX_EVENTS];
 };
 
-static const struct scan_limits limits = { .max_bytes = 2000, .max_depth = 20, .max_attributes = 20 };
+static const struct scan_limits limits = { .max_bytes = 2000,
+                                           .max_depth = 20,
+                                           .max_attributes = 20 };
 
 static bool is_end(enum scan_found found)
 {
@@ -32,7 +35,8 @@ static void scan_all(struct str stream, size_t step, struct events *out)
     out->count = 0;
     while (at < stream.n && out->count < MAX_EVENTS) {
         size_t piece = step < stream.n - at ? step : stream.n - at, used;
-        enum scan_found found = scan_next(&scan, str_of(stream.p + at, piece), in_stream, &limits, &used);
+        enum scan_found found =
+            scan_next(&scan, str_of(stream.p + at, piece), in_stream, &limits, &used);
 
         ASSERT(used <= piece && (used > 0 || is_end(found)));
         ASSERT(found != SCAN_MORE || used == piece);
@@ -61,7 +65,9 @@ static void check_pieces(struct str stream, size_t step)
 
 static void check_against_parser(struct str element)
 {
-    static const struct scan_limits wide = { .max_bytes = 1 << 20, .max_depth = 1000, .max_attributes = 1000 };
+    static const struct scan_limits wide = { .max_bytes = 1 << 20,
+                                             .max_depth = 1000,
+                                             .max_attributes = 1000 };
     static struct xml_parser *parser;
     struct arena arena = { 0 };
     struct scan scan = { 0 };

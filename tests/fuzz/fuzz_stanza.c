@@ -1,5 +1,5 @@
-/* A client's stream behind its header: scanned, parsed, read as a stanza, written, parsed again: the same tree, whichever way it was
- * written and whatever surrounds it. */
+/* A client's stream behind its header: scanned, parsed, read as a stanza, written, parsed again:
+ * the same tree, whichever way it was written and whatever surrounds it. */
 #include "proto/ns.h"
 #include "proto/scan.h"
 #include "proto/stanza.h"
@@ -19,7 +19,8 @@ static bool same_attrs(const struct xml_attr *a, const struct xml_attr *b)
 /* As deep as the limit allows. */
 static bool same(const struct xml *a, const struct xml *b)
 {
-    if (!str_eq(a->name, b->name) || !str_eq(a->ns, b->ns) || !str_eq(a->text, b->text) || !same_attrs(a->attrs, b->attrs))
+    if (!str_eq(a->name, b->name) || !str_eq(a->ns, b->ns) || !str_eq(a->text, b->text) ||
+        !same_attrs(a->attrs, b->attrs))
         return false;
     for (a = a->first, b = b->first; a && b; a = a->next, b = b->next)
         if (!same(a, b))
@@ -54,7 +55,8 @@ static void check_element(struct str bytes)
     struct stanza *s = stanza_new(STANZA_MESSAGE, TYPE_NONE), *reply;
     enum stanza_error e;
 
-    if (xml_parse(parser, XML_IN_CLIENT_STREAM, &xml_default_limits, bytes, &s->arena, &s->el) == XML_OK) {
+    if (xml_parse(parser, XML_IN_CLIENT_STREAM, &xml_default_limits, bytes, &s->arena, &s->el) ==
+        XML_OK) {
         check_all_ways(s->el);
         e = stanza_read(s);
         if ((reply = stanza_error_reply(s, e == STANZA_OK ? STANZA_CONFLICT : e, STR_NONE)) != NULL)
@@ -70,7 +72,9 @@ static void check_element(struct str bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct scan_limits limits = { .max_bytes = 1 << 16, .max_depth = 64, .max_attributes = 64 };
+    static const struct scan_limits limits = { .max_bytes = 1 << 16,
+                                               .max_depth = 64,
+                                               .max_attributes = 64 };
     struct str rest = str_of(data, size);
     struct scan scan = { 0 };
     size_t used;

@@ -11,40 +11,41 @@
 static const struct row {
     const char *text, *full; /* full NULL: malformed */
 } rows[] = {
-    { "juliet@example.com", "juliet@example.com" },                       /* 1 */
-    { "juliet@example.com/foo", "juliet@example.com/foo" },               /* 2 */
-    { "juliet@example.com/foo bar", "juliet@example.com/foo bar" },       /* 3 */
-    { "juliet@example.com/foo@bar", "juliet@example.com/foo@bar" },       /* 4 */
-    { "foo\\20bar@example.com", "foo\\20bar@example.com" },               /* 5 */
-    { "fussball@example.com", "fussball@example.com" },                   /* 6 */
-    { "fu\u00dfball@example.com", "fu\u00dfball@example.com" },           /* 7 */
-    { "\u03c0@example.com", "\u03c0@example.com" },                       /* 8 */
-    { "\u03a3@example.com/foo", "\u03c3@example.com/foo" },               /* 9 */
-    { "\u03c3@example.com/foo", "\u03c3@example.com/foo" },               /* 10 */
-    { "\u03c2@example.com/foo", "\u03c2@example.com/foo" },               /* 11 */
-    { "king@example.com/\u265a", "king@example.com/\u265a" },             /* 12 */
-    { "example.com", "example.com" },                                     /* 13 */
-    { "example.com/foobar", "example.com/foobar" },                       /* 14 */
-    { "a.example.com/b@example.net", "a.example.com/b@example.net" },     /* 15 */
-    { "\"juliet\"@example.com", NULL },                                   /* 16 */
-    { "foo bar@example.com", NULL },                                      /* 17 */
-    { "juliet@example.com/ foo", NULL },                                  /* 18 */
-    { "@example.com/", NULL },                                            /* 19 */
-    { "henry\u2163@example.com", NULL },                                  /* 20 */
-    { "\u265a@example.com", NULL },                                       /* 21 */
-    { "juliet@", NULL },                                                  /* 22 */
-    { "/foobar", NULL },                                                  /* 23 */
+    { "juliet@example.com", "juliet@example.com" },                   /* 1 */
+    { "juliet@example.com/foo", "juliet@example.com/foo" },           /* 2 */
+    { "juliet@example.com/foo bar", "juliet@example.com/foo bar" },   /* 3 */
+    { "juliet@example.com/foo@bar", "juliet@example.com/foo@bar" },   /* 4 */
+    { "foo\\20bar@example.com", "foo\\20bar@example.com" },           /* 5 */
+    { "fussball@example.com", "fussball@example.com" },               /* 6 */
+    { "fu\u00dfball@example.com", "fu\u00dfball@example.com" },       /* 7 */
+    { "\u03c0@example.com", "\u03c0@example.com" },                   /* 8 */
+    { "\u03a3@example.com/foo", "\u03c3@example.com/foo" },           /* 9 */
+    { "\u03c3@example.com/foo", "\u03c3@example.com/foo" },           /* 10 */
+    { "\u03c2@example.com/foo", "\u03c2@example.com/foo" },           /* 11 */
+    { "king@example.com/\u265a", "king@example.com/\u265a" },         /* 12 */
+    { "example.com", "example.com" },                                 /* 13 */
+    { "example.com/foobar", "example.com/foobar" },                   /* 14 */
+    { "a.example.com/b@example.net", "a.example.com/b@example.net" }, /* 15 */
+    { "\"juliet\"@example.com", NULL },                               /* 16 */
+    { "foo bar@example.com", NULL },                                  /* 17 */
+    { "juliet@example.com/ foo", NULL },                              /* 18 */
+    { "@example.com/", NULL },                                        /* 19 */
+    { "henry\u2163@example.com", NULL },                              /* 20 */
+    { "\u265a@example.com", NULL },                                   /* 21 */
+    { "juliet@", NULL },                                              /* 22 */
+    { "/foobar", NULL },                                              /* 23 */
     /* Case, width and composition */
     { "Juliet@EXAMPLE.com/Balcony", "juliet@example.com/Balcony" },
     { "J\u00dcRGEN@example.com", "j\u00fcrgen@example.com" },
     { "ju\u0308rgen@example.com", "j\u00fcrgen@example.com" },
     { "\uff2a\uff35\uff2c@example.com", "jul@example.com" },
     { "\uff20@example.com", NULL }, /* fullwidth "@" becomes what no localpart may hold */
-    { "\u212b@example.com", NULL }, /* ANGSTROM SIGN is another code point in NFKC: RFC 8264 §9.17 */
+    { "\u212b@example.com",
+      NULL }, /* ANGSTROM SIGN is another code point in NFKC: RFC 8264 §9.17 */
     { "\ufb01x@example.com", NULL }, /* a ligature has a compatibility mapping */
     { "\u0130@example.com", "i\u0307@example.com" },
     { "a@example.com/\u00c5\u3000b", "a@example.com/\u00c5 b" }, /* every space becomes U+0020 */
-    { "a@example.com/\uff21", "a@example.com/\uff21" }, /* OpaqueString maps no width */
+    { "a@example.com/\uff21", "a@example.com/\uff21" },          /* OpaqueString maps no width */
     { "a@example.com/\u2163", "a@example.com/\u2163" },
     /* Empty and doubled separators */
     { "", NULL },
@@ -124,7 +125,8 @@ static void all_rows_give_their_normal_form(void **state)
         struct jid jid = { 0 }, again;
         enum err e = jid_parse(str_from(rows[i].text), &arena, &jid);
 
-        if ((e == ERR_OK) != (rows[i].full != NULL) || (e == ERR_OK && !str_is(jid.full, rows[i].full))) {
+        if ((e == ERR_OK) != (rows[i].full != NULL) ||
+            (e == ERR_OK && !str_is(jid.full, rows[i].full))) {
             print_error("%s: %s '%.*s'\n", rows[i].text, err_text(e), STR_ARG(jid.full));
             wrong++;
         }
@@ -190,7 +192,7 @@ static void lengths_are_limited_to_1023_bytes_a_part(void **state)
     assert_int_equal(parse_sizes(1023, 3, 2, 1024), ERR_MALFORMED);
     assert_int_equal(parse_sizes(1, 63, 3, 1), ERR_OK);
     assert_int_equal(parse_sizes(1, 64, 1, 1), ERR_MALFORMED);
-    assert_int_equal(parse_sizes(1, 62, 4, 1), ERR_OK); /* 251 bytes */
+    assert_int_equal(parse_sizes(1, 62, 4, 1), ERR_OK);        /* 251 bytes */
     assert_int_equal(parse_sizes(1, 63, 4, 1), ERR_MALFORMED); /* 255 */
 }
 
@@ -215,8 +217,10 @@ static void lengths_are_those_of_the_normal_form(void **state)
 
 static void a_nul_byte_is_malformed_everywhere(void **state)
 {
-    static const struct str texts[] = { { "a\0b@c.d", 7 }, { "a@c\0.d", 6 }, { "a@b/\0", 5 }, { "\u00fc\0@b", 5 }, { "a@\u00fc\0", 5 },
-                                        { "a@[::1\0]", 8 } };
+    static const struct str texts[] = {
+        { "a\0b@c.d", 7 },   { "a@c\0.d", 6 },    { "a@b/\0", 5 },
+        { "\u00fc\0@b", 5 }, { "a@\u00fc\0", 5 }, { "a@[::1\0]", 8 }
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

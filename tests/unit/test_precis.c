@@ -11,25 +11,25 @@ static const struct class_row {
     uint32_t code;
     enum precis_class class;
 } class_rows[] = {
-    { ' ', PRECIS_FREE_PVAL },      { '!', PRECIS_PVALID },         { '~', PRECIS_PVALID },
-    { 0x7f, PRECIS_DISALLOWED },    { 0x00, PRECIS_DISALLOWED },    { 0x85, PRECIS_DISALLOWED },
-    { 0xa0, PRECIS_FREE_PVAL },     { 0xad, PRECIS_DISALLOWED },    { 0xb7, PRECIS_CONTEXTO },
-    { 0xdf, PRECIS_PVALID },        { 0xe9, PRECIS_PVALID },        { 0xd7, PRECIS_FREE_PVAL },
-    { 0x1c5, PRECIS_FREE_PVAL },    { 0x300, PRECIS_PVALID },       { 0x34f, PRECIS_DISALLOWED },
-    { 0x375, PRECIS_CONTEXTO },     { 0x378, PRECIS_UNASSIGNED },   { 0x3c2, PRECIS_PVALID },
-    { 0x5d0, PRECIS_PVALID },       { 0x5f3, PRECIS_CONTEXTO },     { 0x640, PRECIS_DISALLOWED },
-    { 0x660, PRECIS_CONTEXTO },     { 0x6f9, PRECIS_CONTEXTO },     { 0x6fd, PRECIS_PVALID },
-    { 0x7fa, PRECIS_DISALLOWED },   { 0xf0b, PRECIS_PVALID },       { 0x1100, PRECIS_DISALLOWED },
-    { 0x11ff, PRECIS_DISALLOWED },  { 0xa960, PRECIS_DISALLOWED },  { 0xd7b0, PRECIS_DISALLOWED },
-    { 0xac00, PRECIS_PVALID },      { 0x200b, PRECIS_DISALLOWED },  { 0x200c, PRECIS_CONTEXTJ },
-    { 0x200d, PRECIS_CONTEXTJ },    { 0x200e, PRECIS_DISALLOWED },  { 0x2028, PRECIS_DISALLOWED },
-    { 0x20dd, PRECIS_FREE_PVAL },   { 0x2126, PRECIS_FREE_PVAL },   { 0x2163, PRECIS_FREE_PVAL },
-    { 0x265a, PRECIS_FREE_PVAL },   { 0x3000, PRECIS_FREE_PVAL },   { 0x3007, PRECIS_PVALID },
-    { 0x302e, PRECIS_DISALLOWED },  { 0x3031, PRECIS_DISALLOWED },  { 0x303b, PRECIS_DISALLOWED },
-    { 0x30fb, PRECIS_CONTEXTO },    { 0x4e00, PRECIS_PVALID },      { 0xe000, PRECIS_DISALLOWED },
-    { 0xfb01, PRECIS_FREE_PVAL },   { 0xfdd0, PRECIS_DISALLOWED },  { 0xfe0f, PRECIS_DISALLOWED },
-    { 0xfeff, PRECIS_DISALLOWED },  { 0xff21, PRECIS_FREE_PVAL },   { 0xffff, PRECIS_DISALLOWED },
-    { 0x1f600, PRECIS_FREE_PVAL },  { 0xe0001, PRECIS_DISALLOWED }, { 0xe0fff, PRECIS_UNASSIGNED },
+    { ' ', PRECIS_FREE_PVAL },       { '!', PRECIS_PVALID },         { '~', PRECIS_PVALID },
+    { 0x7f, PRECIS_DISALLOWED },     { 0x00, PRECIS_DISALLOWED },    { 0x85, PRECIS_DISALLOWED },
+    { 0xa0, PRECIS_FREE_PVAL },      { 0xad, PRECIS_DISALLOWED },    { 0xb7, PRECIS_CONTEXTO },
+    { 0xdf, PRECIS_PVALID },         { 0xe9, PRECIS_PVALID },        { 0xd7, PRECIS_FREE_PVAL },
+    { 0x1c5, PRECIS_FREE_PVAL },     { 0x300, PRECIS_PVALID },       { 0x34f, PRECIS_DISALLOWED },
+    { 0x375, PRECIS_CONTEXTO },      { 0x378, PRECIS_UNASSIGNED },   { 0x3c2, PRECIS_PVALID },
+    { 0x5d0, PRECIS_PVALID },        { 0x5f3, PRECIS_CONTEXTO },     { 0x640, PRECIS_DISALLOWED },
+    { 0x660, PRECIS_CONTEXTO },      { 0x6f9, PRECIS_CONTEXTO },     { 0x6fd, PRECIS_PVALID },
+    { 0x7fa, PRECIS_DISALLOWED },    { 0xf0b, PRECIS_PVALID },       { 0x1100, PRECIS_DISALLOWED },
+    { 0x11ff, PRECIS_DISALLOWED },   { 0xa960, PRECIS_DISALLOWED },  { 0xd7b0, PRECIS_DISALLOWED },
+    { 0xac00, PRECIS_PVALID },       { 0x200b, PRECIS_DISALLOWED },  { 0x200c, PRECIS_CONTEXTJ },
+    { 0x200d, PRECIS_CONTEXTJ },     { 0x200e, PRECIS_DISALLOWED },  { 0x2028, PRECIS_DISALLOWED },
+    { 0x20dd, PRECIS_FREE_PVAL },    { 0x2126, PRECIS_FREE_PVAL },   { 0x2163, PRECIS_FREE_PVAL },
+    { 0x265a, PRECIS_FREE_PVAL },    { 0x3000, PRECIS_FREE_PVAL },   { 0x3007, PRECIS_PVALID },
+    { 0x302e, PRECIS_DISALLOWED },   { 0x3031, PRECIS_DISALLOWED },  { 0x303b, PRECIS_DISALLOWED },
+    { 0x30fb, PRECIS_CONTEXTO },     { 0x4e00, PRECIS_PVALID },      { 0xe000, PRECIS_DISALLOWED },
+    { 0xfb01, PRECIS_FREE_PVAL },    { 0xfdd0, PRECIS_DISALLOWED },  { 0xfe0f, PRECIS_DISALLOWED },
+    { 0xfeff, PRECIS_DISALLOWED },   { 0xff21, PRECIS_FREE_PVAL },   { 0xffff, PRECIS_DISALLOWED },
+    { 0x1f600, PRECIS_FREE_PVAL },   { 0xe0001, PRECIS_DISALLOWED }, { 0xe0fff, PRECIS_UNASSIGNED },
     { 0x10ffff, PRECIS_DISALLOWED },
 };
 
@@ -76,7 +76,8 @@ static const struct profile_row {
     { "\u1e9e", "\u00df", "\u1e9e" },
     /* Contextual rules, RFC 5892 Appendix A */
     { "l\u00b7l", "l\u00b7l", "l\u00b7l" },
-    { "L\u00b7L", NULL, NULL }, /* the rule is for small letters, and the class is asked before the case is mapped */
+    { "L\u00b7L", NULL,
+      NULL }, /* the rule is for small letters, and the class is asked before the case is mapped */
     { "a\u00b7l", NULL, NULL },
     { "\u00b7", NULL, NULL },
     { "\u0375\u03b1", "\u0375\u03b1", "\u0375\u03b1" },
@@ -91,8 +92,9 @@ static const struct profile_row {
     { "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200d\u0937" },
     { "\u0915\u200d\u0937", NULL, NULL },
     { "\u0915\u094d\u200c\u0937", "\u0915\u094d\u200c\u0937", "\u0915\u094d\u200c\u0937" },
-    { "\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e" }, /* joins on both sides */
-    { "\u0627\u200c\u062e", NULL, NULL },                                                   /* alef does not join to the left */
+    { "\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e",
+      "\u0645\u06cc\u200c\u062e" },       /* joins on both sides */
+    { "\u0627\u200c\u062e", NULL, NULL }, /* alef does not join to the left */
     { "a\u200cb", NULL, NULL },
     { "\u200c", NULL, NULL },
     /* Never */
@@ -141,7 +143,8 @@ static void every_code_point_settles(void **state)
     for (uint32_t code = 0x80; code < 0x20000; code++) {
         struct arena arena = { 0 };
         struct str out, again;
-        char text[4] = { (char)(0xf0 | code >> 18), (char)(0x80 | (code >> 12 & 63)), (char)(0x80 | (code >> 6 & 63)), (char)(0x80 | (code & 63)) };
+        char text[4] = { (char)(0xf0 | code >> 18), (char)(0x80 | (code >> 12 & 63)),
+                         (char)(0x80 | (code >> 6 & 63)), (char)(0x80 | (code & 63)) };
         struct str s = str_of(text, 4);
 
         if (code < 0x800) {
@@ -170,13 +173,13 @@ static const struct bidi_row {
     { { 0x5d0, '1', 0x300 }, true },
     { { 0x5d0, '-', 0x5d1 }, true },
     { { 0x627, 0x661 }, true },
-    { { 'a', 0x5d0 }, false },          /* rule 5 */
-    { { 0x5d0, 'a' }, false },          /* rule 2 */
-    { { '1', 0x5d0 }, false },          /* rule 1 */
-    { { 0x661, 0x627 }, false },        /* rule 1 */
-    { { 0x5d0, '-' }, false },          /* rule 3 */
-    { { 0x5d0, '-', 0x300 }, false },   /* rule 3 */
-    { { 0x627, '1', 0x661 }, false },   /* rule 4 */
+    { { 'a', 0x5d0 }, false },        /* rule 5 */
+    { { 0x5d0, 'a' }, false },        /* rule 2 */
+    { { '1', 0x5d0 }, false },        /* rule 1 */
+    { { 0x661, 0x627 }, false },      /* rule 1 */
+    { { 0x5d0, '-' }, false },        /* rule 3 */
+    { { 0x5d0, '-', 0x300 }, false }, /* rule 3 */
+    { { 0x627, '1', 0x661 }, false }, /* rule 4 */
 };
 
 static void the_bidi_rule_holds(void **state)

@@ -8,11 +8,14 @@
 
 #include <cmocka.h>
 
-static const struct scan_limits wide = { .max_bytes = 100000, .max_depth = 64, .max_attributes = 64 };
+static const struct scan_limits wide = { .max_bytes = 100000,
+                                         .max_depth = 64,
+                                         .max_attributes = 64 };
 
 static const char found_letters[] = {
-    [SCAN_MORE] = '.',        [SCAN_SPACE] = 's',     [SCAN_DECLARATION] = 'D', [SCAN_STREAM_OPEN] = 'O', [SCAN_ELEMENT] = 'E',
-    [SCAN_STREAM_CLOSE] = 'C', [SCAN_TOO_LARGE] = 'L', [SCAN_RESTRICTED] = 'R',  [SCAN_BAD] = 'B',
+    [SCAN_MORE] = '.',        [SCAN_SPACE] = 's',      [SCAN_DECLARATION] = 'D',
+    [SCAN_STREAM_OPEN] = 'O', [SCAN_ELEMENT] = 'E',    [SCAN_STREAM_CLOSE] = 'C',
+    [SCAN_TOO_LARGE] = 'L',   [SCAN_RESTRICTED] = 'R', [SCAN_BAD] = 'B',
 };
 
 static bool is_end(enum scan_found found)
@@ -20,9 +23,11 @@ static bool is_end(enum scan_found found)
     return found == SCAN_TOO_LARGE || found == SCAN_RESTRICTED || found == SCAN_BAD;
 }
 
-/* Reads text in the pieces that cuts (ascending, then text.n) tells, as a connection would. Writes for each finding its letter and its
- * bytes, "E<a/>"; white space is left out, because where it is cut is nobody's business. */
-static void scan_pieces(struct str text, const size_t *cuts, size_t count, const struct scan_limits *limits, struct buf *out)
+/* Reads text in the pieces that cuts (ascending, then text.n) tells, as a connection would. Writes
+ * for each finding its letter and its bytes, "E<a/>"; white space is left out, because where it is
+ * cut is nobody's business. */
+static void scan_pieces(struct str text, const size_t *cuts, size_t count,
+                        const struct scan_limits *limits, struct buf *out)
 {
     struct scan scan = { 0 };
     struct buf kept = { 0 };
@@ -133,7 +138,8 @@ static void every_split_gives_the_same(void **state)
 
                 scan_pieces(text, cuts, 2, &wide, &out);
                 if (!str_is(buf_str(&out), rows[i].found))
-                    fail_msg("%s cut at %zu and %zu gives %.*s", rows[i].text, a, b, STR_ARG(buf_str(&out)));
+                    fail_msg("%s cut at %zu and %zu gives %.*s", rows[i].text, a, b,
+                             STR_ARG(buf_str(&out)));
                 buf_fini(&out);
             }
     }
@@ -162,12 +168,16 @@ static const struct limit_row {
 } limit_rows[] = {
     { { 12, 9, 9 }, OPEN "<a>45678</a>", "O" OPEN "E<a>45678</a>" },
     { { 12, 9, 9 }, OPEN "<a>456789</a>", "O" OPEN "L" },
-    { { 12, 9, 9 }, OPEN "            <a/>", "O" OPEN "E<a/>" }, /* white space is no part of an element */
+    { { 12, 9, 9 },
+      OPEN "            <a/>",
+      "O" OPEN "E<a/>" }, /* white space is no part of an element */
     { { 100, 2, 9 }, OPEN "<a><b/></a>", "O" OPEN "E<a><b/></a>" },
     { { 100, 2, 9 }, OPEN "<a><b><c/></b></a>", "O" OPEN "L" },
     { { 100, 9, 2 }, OPEN "<a b='=' c=''>=</a>", "O" OPEN "E<a b='=' c=''>=</a>" },
     { { 100, 9, 2 }, OPEN "<a b='' c='' d=''/>", "O" OPEN "L" },
-    { { 100, 9, 2 }, OPEN "<a b='' c=''><d e='' f=''/></a>", "O" OPEN "E<a b='' c=''><d e='' f=''/></a>" },
+    { { 100, 9, 2 },
+      OPEN "<a b='' c=''><d e='' f=''/></a>",
+      "O" OPEN "E<a b='' c=''><d e='' f=''/></a>" },
     { { 20, 9, 9 }, "<?xml                              ?>", "L" },
 };
 

@@ -29,7 +29,9 @@ static struct stanza *parse(struct str text, enum stanza_error *out_error)
 {
     struct stanza *s = stanza_new(STANZA_MESSAGE, TYPE_NONE);
 
-    assert_int_equal(xml_parse(parser, XML_IN_CLIENT_STREAM, &xml_default_limits, text, &s->arena, &s->el), XML_OK);
+    assert_int_equal(
+        xml_parse(parser, XML_IN_CLIENT_STREAM, &xml_default_limits, text, &s->arena, &s->el),
+        XML_OK);
     *out_error = stanza_read(s);
     return s;
 }
@@ -113,7 +115,8 @@ static const struct row {
     { "<iq type='result' id='1'/>", STANZA_OK, STANZA_IQ, TYPE_RESULT },
     { "<iq type='error' id='1'/>", STANZA_OK, STANZA_IQ, TYPE_ERROR },
     { "<iq type='get' id='1'/>", STANZA_BAD_REQUEST, STANZA_IQ, TYPE_GET },
-    { "<iq type='set' id='1'><q xmlns='x'/><r xmlns='x'/></iq>", STANZA_BAD_REQUEST, STANZA_IQ, TYPE_SET },
+    { "<iq type='set' id='1'><q xmlns='x'/><r xmlns='x'/></iq>", STANZA_BAD_REQUEST, STANZA_IQ,
+      TYPE_SET },
     { "<iq type='get'><q xmlns='x'/></iq>", STANZA_BAD_REQUEST, STANZA_IQ, TYPE_GET },
     { "<iq id='1'><q xmlns='x'/></iq>", STANZA_BAD_REQUEST, STANZA_IQ, TYPE_NONE },
     { "<iq type='chat' id='1'><q xmlns='x'/></iq>", STANZA_BAD_REQUEST, STANZA_IQ, TYPE_UNKNOWN },
@@ -145,7 +148,8 @@ static void addresses_id_and_language_are_read(void **state)
 
     (void)state;
     assert_int_equal(e, STANZA_OK);
-    assert_true(str_is(s->from.full, "a@b/C") && str_is(s->to.full, "d.e") && str_is(s->id, "f") && str_is(s->lang, "g"));
+    assert_true(str_is(s->from.full, "a@b/C") && str_is(s->to.full, "d.e") && str_is(s->id, "f") &&
+                str_is(s->lang, "g"));
     stanza_unref(s);
     s = parse(STR("<message from='a@b/c' to='d@'/>"), &e);
     assert_int_equal(e, STANZA_JID_MALFORMED);
@@ -189,12 +193,15 @@ static void a_stanza_is_built_and_stamped(void **state)
 static void a_reply_goes_back_under_the_same_id(void **state)
 {
     enum stanza_error e;
-    struct stanza *s = parse(STR("<iq type='get' id='1' from='a@b/c' to='d'><q xmlns='x'/></iq>"), &e), *reply;
+    struct stanza *s = parse(STR("<iq type='get' id='1' from='a@b/c' to='d'><q xmlns='x'/></iq>"),
+                             &e),
+                  *reply;
 
     (void)state;
     reply = stanza_reply(s, TYPE_RESULT);
     stanza_unref(s);
-    assert_true(str_is(reply->to.full, "a@b/c") && str_is(reply->from.full, "d") && str_is(reply->id, "1"));
+    assert_true(str_is(reply->to.full, "a@b/c") && str_is(reply->from.full, "d") &&
+                str_is(reply->id, "1"));
     assert_written(reply, "<iq type='result' from='d' to='a@b/c' id='1'/>");
     stanza_unref(reply);
 }
@@ -202,14 +209,20 @@ static void a_reply_goes_back_under_the_same_id(void **state)
 static void an_error_carries_the_original_and_the_condition(void **state)
 {
     enum stanza_error e;
-    struct stanza *s = parse(STR("<message type='chat' id='1' from='a@b/c' to='d'><body>e</body></message>"), &e), *reply;
+    struct stanza
+        *s = parse(STR("<message type='chat' id='1' from='a@b/c' to='d'><body>e</body></message>"),
+                   &e),
+        *reply;
 
     (void)state;
     reply = stanza_error_reply(s, STANZA_SERVICE_UNAVAILABLE, STR("<no>"));
     assert_int_equal(reply->type, TYPE_ERROR);
-    assert_written(reply, "<message type='error' from='d' to='a@b/c' id='1'><body>e</body><error type='cancel'>"
-                          "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
-                          "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>&lt;no&gt;</text></error></message>");
+    assert_written(
+        reply,
+        "<message type='error' from='d' to='a@b/c' id='1'><body>e</body><error type='cancel'>"
+        "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+        "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' "
+        "xml:lang='en'>&lt;no&gt;</text></error></message>");
     stanza_unref(reply);
     stanza_unref(s);
 }

@@ -26,10 +26,31 @@ static int tear_down(void **state)
 
 /* RFC 6120 §4.9.3, in its order. */
 static const char *const conditions[] = {
-    "bad-format", "bad-namespace-prefix", "conflict", "connection-timeout", "host-gone", "host-unknown", "improper-addressing",
-    "internal-server-error", "invalid-from", "invalid-namespace", "invalid-xml", "not-authorized", "not-well-formed", "policy-violation",
-    "remote-connection-failed", "reset", "resource-constraint", "restricted-xml", "see-other-host", "system-shutdown",
-    "undefined-condition", "unsupported-encoding", "unsupported-feature", "unsupported-stanza-type", "unsupported-version",
+    "bad-format",
+    "bad-namespace-prefix",
+    "conflict",
+    "connection-timeout",
+    "host-gone",
+    "host-unknown",
+    "improper-addressing",
+    "internal-server-error",
+    "invalid-from",
+    "invalid-namespace",
+    "invalid-xml",
+    "not-authorized",
+    "not-well-formed",
+    "policy-violation",
+    "remote-connection-failed",
+    "reset",
+    "resource-constraint",
+    "restricted-xml",
+    "see-other-host",
+    "system-shutdown",
+    "undefined-condition",
+    "unsupported-encoding",
+    "unsupported-feature",
+    "unsupported-stanza-type",
+    "unsupported-version",
 };
 
 static void each_condition_has_its_name(void **state)
@@ -61,11 +82,15 @@ static void an_error_is_an_element_of_the_stream(void **state)
 
     (void)state;
     stream_write_error(&b, STREAM_CONFLICT, STR("a<b"));
-    assert_true(str_is(buf_str(&b), "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-                                    "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>a&lt;b</text></stream:error>"));
+    assert_true(str_is(buf_str(&b),
+                       "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+                       "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' "
+                       "xml:lang='en'>a&lt;b</text></stream:error>"));
     buf_clear(&b);
     stream_write_error(&b, STREAM_RESET, STR_NONE);
-    assert_true(str_is(buf_str(&b), "<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"));
+    assert_true(str_is(
+        buf_str(&b),
+        "<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"));
     buf_fini(&b);
 }
 
@@ -77,18 +102,25 @@ static const struct row {
     enum stream_error e;
 } rows[] = {
     { "<stream:stream" CLIENT STREAMS ">", NS_CLIENT, STREAM_OK },
-    { "<?xml version='1.0'?><stream:stream" CLIENT STREAMS " to='a' version='1.0'>", NS_CLIENT, STREAM_OK },
-    { "<stream:stream xmlns='jabber:server'" STREAMS " xmlns:db='jabber:server:dialback'>", NS_SERVER, STREAM_OK },
-    { "<stream:stream" CLIENT STREAMS " xmlns:xml='http://www.w3.org/XML/1998/namespace'>", NS_CLIENT, STREAM_OK },
+    { "<?xml version='1.0'?><stream:stream" CLIENT STREAMS " to='a' version='1.0'>", NS_CLIENT,
+      STREAM_OK },
+    { "<stream:stream xmlns='jabber:server'" STREAMS " xmlns:db='jabber:server:dialback'>",
+      NS_SERVER, STREAM_OK },
+    { "<stream:stream" CLIENT STREAMS " xmlns:xml='http://www.w3.org/XML/1998/namespace'>",
+      NS_CLIENT, STREAM_OK },
     { "<stream:stream" CLIENT STREAMS ">", NS_SERVER, STREAM_INVALID_NAMESPACE },
     { "<stream:stream" STREAMS ">", NS_CLIENT, STREAM_INVALID_NAMESPACE },
     { "<stream:stream xmlns=''" STREAMS ">", NS_CLIENT, STREAM_INVALID_NAMESPACE },
     { "<stream xmlns='http://etherx.jabber.org/streams'>", NS_CLIENT, STREAM_INVALID_NAMESPACE },
     { "<stream" CLIENT STREAMS ">", NS_CLIENT, STREAM_INVALID_NAMESPACE },
-    { "<stream:stream" CLIENT " xmlns:stream='http://wrong.namespace.example.org/'>", NS_CLIENT, STREAM_INVALID_NAMESPACE },
-    { "<foobar:stream" CLIENT " xmlns:foobar='http://etherx.jabber.org/streams'>", NS_CLIENT, STREAM_BAD_NAMESPACE_PREFIX }, /* §4.9.3.2 */
-    { "<stream:stream" CLIENT STREAMS " xmlns:x='http://etherx.jabber.org/streams'>", NS_CLIENT, STREAM_BAD_NAMESPACE_PREFIX },
-    { "<stream:stream" CLIENT STREAMS " xmlns:x='y'>", NS_CLIENT, STREAM_INVALID_NAMESPACE }, /* §4.8.5 */
+    { "<stream:stream" CLIENT " xmlns:stream='http://wrong.namespace.example.org/'>", NS_CLIENT,
+      STREAM_INVALID_NAMESPACE },
+    { "<foobar:stream" CLIENT " xmlns:foobar='http://etherx.jabber.org/streams'>", NS_CLIENT,
+      STREAM_BAD_NAMESPACE_PREFIX }, /* §4.9.3.2 */
+    { "<stream:stream" CLIENT STREAMS " xmlns:x='http://etherx.jabber.org/streams'>", NS_CLIENT,
+      STREAM_BAD_NAMESPACE_PREFIX },
+    { "<stream:stream" CLIENT STREAMS " xmlns:x='y'>", NS_CLIENT,
+      STREAM_INVALID_NAMESPACE }, /* §4.8.5 */
     { "<stream:stream" CLIENT STREAMS " xmlns:db='y'>", NS_CLIENT, STREAM_INVALID_NAMESPACE },
     { "<stream:other" CLIENT STREAMS ">", NS_CLIENT, STREAM_BAD_FORMAT },
 };
@@ -112,8 +144,11 @@ static void each_header_gets_its_verdict(void **state)
 
 static void a_written_header_reads_back(void **state)
 {
-    static const char *const namespaces[] = { NS_CLIENT, NS_SERVER, NS_COMPONENT_ACCEPT, NS_COMPONENT_CONNECT };
-    const struct stream_header header = { .to = STR("a'b"), .from = STR("c"), .id = STR("d"), .lang = STR("e") };
+    static const char *const namespaces[] = { NS_CLIENT, NS_SERVER, NS_COMPONENT_ACCEPT,
+                                              NS_COMPONENT_CONNECT };
+    const struct stream_header header = {
+        .to = STR("a'b"), .from = STR("c"), .id = STR("d"), .lang = STR("e")
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
@@ -126,9 +161,11 @@ static void a_written_header_reads_back(void **state)
         assert_true(str_starts_with(buf_str(&b), STR("<?xml version='1.0'?><stream:stream ")));
         assert_int_equal(xml_parse_header(parser, buf_str(&b), &arena, &x), XML_OK);
         assert_int_equal(stream_read_header(x, namespaces[i], &h), STREAM_OK);
-        assert_true(str_eq(h.to, header.to) && str_eq(h.from, header.from) && str_eq(h.id, header.id) && str_eq(h.lang, header.lang));
+        assert_true(str_eq(h.to, header.to) && str_eq(h.from, header.from) &&
+                    str_eq(h.id, header.id) && str_eq(h.lang, header.lang));
         assert_true(str_is(h.default_ns, namespaces[i]));
-        assert_int_equal(stream_version_is_1_0(h.version), i < 2); /* XEP-0114 streams tell no version */
+        assert_int_equal(stream_version_is_1_0(h.version),
+                         i < 2); /* XEP-0114 streams tell no version */
         buf_clear(&b);
         stream_write_header(&b, namespaces[i], &(struct stream_header){ 0 });
         assert_int_equal(xml_parse_header(parser, buf_str(&b), &arena, &x), XML_OK);
@@ -142,9 +179,11 @@ static const struct version_row {
     struct str version;
     bool is_1_0;
 } version_rows[] = {
-    { { "1.0", 3 }, true },  { { "1.1", 3 }, true },  { { "2.13", 4 }, true }, { { "01.00", 5 }, true }, { { "12.3", 4 }, true },
-    { { "0.9", 3 }, false }, { { "1", 1 }, false },   { { "1.", 2 }, false },  { { ".0", 2 }, false },   { { "", 0 }, false },
-    { { NULL, 0 }, false },  { { "1.0x", 4 }, false }, { { "-1.0", 4 }, false },
+    { { "1.0", 3 }, true },   { { "1.1", 3 }, true },  { { "2.13", 4 }, true },
+    { { "01.00", 5 }, true }, { { "12.3", 4 }, true }, { { "0.9", 3 }, false },
+    { { "1", 1 }, false },    { { "1.", 2 }, false },  { { ".0", 2 }, false },
+    { { "", 0 }, false },     { { NULL, 0 }, false },  { { "1.0x", 4 }, false },
+    { { "-1.0", 4 }, false },
 };
 
 static void versions_are_numbers(void **state)
