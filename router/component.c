@@ -69,22 +69,18 @@ void component_fail(struct component *c, enum stream_error e, const char *reason
 }
 
 /* What a session manager wrote is of jabber:client; a component lives in jabber:component:accept. */
-void component_write(struct component *c, const struct xml *x)
+void component_write(struct component *c, struct xml *x)
 {
-    struct arena arena = { 0 };
-    struct xml *copy;
     struct buf b = { 0 };
 
     if (c->phase != COMPONENT_ACTIVE)
         return;
-    copy = xml_copy(x, &arena);
-    xml_rename_ns(copy, NS_CLIENT, NS_COMPONENT_ACCEPT);
-    xml_write(&b, copy, STR(NS_COMPONENT_ACCEPT));
+    xml_rename_ns(x, NS_CLIENT, NS_COMPONENT_ACCEPT);
+    xml_write(&b, x, STR(NS_COMPONENT_ACCEPT));
     conn_write(c->conn, buf_str(&b));
     c->stanzas_out++;
     metric_inc(&router_metric_component_stanzas);
     buf_fini(&b);
-    arena_fini(&arena);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

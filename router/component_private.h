@@ -58,7 +58,7 @@ struct component *component_new(struct components *cs, struct conn *c);
 extern const struct conn_events component_events;
 void component_over(struct component *c, const char *reason);  /* closes; frees now or at the end of the callback */
 void component_fail(struct component *c, enum stream_error e, const char *reason); /* a stream error first */
-void component_write(struct component *c, const struct xml *x); /* x of jabber:client */
+void component_write(struct component *c, struct xml *x); /* of jabber:client; changed */
 
 /* component_stream.c: header, handshake */
 void component_take_header(struct component *c, struct str bytes);
