@@ -1,5 +1,8 @@
 """Managing presence subscriptions: RFC 6121 §3 and Appendix A. Every transition of the tables is in tests/unit/test_subscribe.c; here they are
 seen from outside."""
+import os
+import signal
+
 from steps import befriend, interested, items, no_push, presences, push, set_item, state, subscribe
 from xmpp import error_of
 
@@ -240,3 +243,43 @@ def test_a_pre_approval_is_taken_back(cluster, unique):
     assert presences(romeo, juliet.bare) == []
     romeo.presence(type="subscribe", to=juliet.bare)
     juliet.expect("presence", type="subscribe", from_=romeo.bare)
+
+
+# --- death of the session manager in the middle ---
+
+
+def strike(cluster, one, stanzas):
+    """Sends all at once, kills the session manager while it handles them, starts it again, and waits until all is handled."""
+    one.send("".join(stanzas))
+    one.expect("iq", type="set")  # the first push: the rest is under way
+    pid = cluster.pid("sm-1")
+    os.kill(pid, signal.SIGKILL)
+    while os.path.exists(f"/proc/{pid}"):
+        pass
+    cluster.start("sm-1")
+    one.ping()
+
+
+def test_requests_that_a_kill_interrupts_are_whole_on_both_sides(new_cluster):
+    cluster, names = new_cluster(), [f"c{i}" for i in range(40)]
+    for name in names:
+        cluster.adduser(name)
+    romeo = interested(cluster, "romeo")
+    strike(cluster, romeo, [f"<presence type='subscribe' to='{n}@localhost'/>" for n in names])
+    assert items(romeo) == {f"{n}@localhost": ("none", "subscribe", None, []) for n in names}
+    for name in names:
+        contact = cluster.online(name)
+        assert [el.get("type") for el in presences(contact, romeo.bare)] == ["subscribe"]
+        contact.close()
+
+
+def test_approvals_that_a_kill_interrupts_are_whole_on_both_sides(new_cluster):
+    cluster, romeo = new_cluster(), None
+    romeo, others = interested(cluster, "romeo"), [interested(cluster, f"c{i}") for i in range(30)]
+    for other in others:
+        other.presence(type="subscribe", to=romeo.bare)
+        romeo.expect("presence", type="subscribe", from_=other.bare)
+    strike(cluster, romeo, [f"<presence type='subscribed' to='{o.bare}'/>" for o in others])
+    assert {jid: item[0] for jid, item in items(romeo).items()} == {o.bare: "from" for o in others}
+    for other in others:
+        assert state(other, romeo.bare) == ("to", None)
