@@ -56,7 +56,7 @@ void component_fail(struct component *c, enum stream_error e, const char *reason
     conn_peer_text(c->conn, address);
     log_warn("component refused", kv_text("domain", c->domain ? c->domain : ""), kv_text("address", address),
              kv_text("error", stream_error_name(e)), kv_text("reason", reason));
-    audit("component-refused", kv_text("domain", c->domain ? c->domain : ""), kv_text("address", address),
+    audit("link-refused", kv_text("peer", c->domain ? c->domain : ""), kv_text("address", address),
           kv_text("reason", reason));
     if (c->phase == COMPONENT_OPENING)
         component_answer_header(c, STR_NONE);

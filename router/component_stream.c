@@ -82,7 +82,7 @@ static void attach(struct component *c)
     metric_inc(&router_metric_components);
     conn_write(c->conn, STR("<handshake/>"));
     log_info("component attached", kv_text("domain", c->domain), kv_text("address", address));
-    audit("component-login", kv_text("domain", c->domain), kv_text("address", address));
+    audit("link-up", kv_text("peer", c->domain), kv_text("role", "component"), kv_text("address", address));
     announce_component(r, str_from(c->domain), true);
 }
 
