@@ -2,6 +2,7 @@
 seen from outside."""
 import os
 import signal
+import time
 
 from steps import befriend, interested, items, no_push, presences, push, set_item, state, subscribe
 from xmpp import error_of
@@ -248,11 +249,14 @@ def test_a_pre_approval_is_taken_back(cluster, unique):
 # --- death of the session manager in the middle ---
 
 
-def strike(cluster, one, stanzas):
+DELAYS = [0, 0.001, 0.002, 0.003, 0.005, 0.008]  # from before anything was handled to behind the commit
+
+
+def strike(cluster, one, stanzas, delay):
     """Sends all at once, kills the session manager while it handles them, starts it again, and waits until all is handled."""
-    one.send("".join(stanzas))
-    one.expect("iq", type="set")  # the first push: the rest is under way
     pid = cluster.pid("sm-1")
+    one.send("".join(stanzas))
+    time.sleep(delay)
     os.kill(pid, signal.SIGKILL)
     while os.path.exists(f"/proc/{pid}"):
         pass
@@ -261,12 +265,13 @@ def strike(cluster, one, stanzas):
 
 
 def test_requests_that_a_kill_interrupts_are_whole_on_both_sides(new_cluster):
-    cluster, names = new_cluster(), [f"c{i}" for i in range(40)]
-    for name in names:
-        cluster.adduser(name)
-    romeo = interested(cluster, "romeo")
-    strike(cluster, romeo, [f"<presence type='subscribe' to='{n}@localhost'/>" for n in names])
-    assert items(romeo) == {f"{n}@localhost": ("none", "subscribe", None, []) for n in names}
+    cluster = new_cluster()
+    romeo, names = interested(cluster, "romeo"), []
+    for i, delay in enumerate(DELAYS):
+        fresh = [cluster.adduser(f"c{i}-{k}") for k in range(8)]
+        names += fresh
+        strike(cluster, romeo, [f"<presence type='subscribe' to='{n}@localhost'/>" for n in fresh], delay)
+        assert items(romeo) == {f"{n}@localhost": ("none", "subscribe", None, []) for n in names}
     for name in names:
         contact = cluster.online(name)
         assert [el.get("type") for el in presences(contact, romeo.bare)] == ["subscribe"]
@@ -274,12 +279,14 @@ def test_requests_that_a_kill_interrupts_are_whole_on_both_sides(new_cluster):
 
 
 def test_approvals_that_a_kill_interrupts_are_whole_on_both_sides(new_cluster):
-    cluster, romeo = new_cluster(), None
-    romeo, others = interested(cluster, "romeo"), [interested(cluster, f"c{i}") for i in range(30)]
-    for other in others:
-        other.presence(type="subscribe", to=romeo.bare)
-        romeo.expect("presence", type="subscribe", from_=other.bare)
-    strike(cluster, romeo, [f"<presence type='subscribed' to='{o.bare}'/>" for o in others])
-    assert {jid: item[0] for jid, item in items(romeo).items()} == {o.bare: "from" for o in others}
-    for other in others:
-        assert state(other, romeo.bare) == ("to", None)
+    cluster = new_cluster()
+    romeo, others = interested(cluster, "romeo"), []
+    for i, delay in enumerate(DELAYS):
+        fresh = [interested(cluster, f"c{i}-{k}") for k in range(6)]
+        others += fresh
+        for other in fresh:
+            other.presence(type="subscribe", to=romeo.bare)
+            romeo.expect("presence", type="subscribe", from_=other.bare)
+        strike(cluster, romeo, [f"<presence type='subscribed' to='{o.bare}'/>" for o in fresh], delay)
+        assert {jid: item[0] for jid, item in items(romeo).items()} == {o.bare: "from" for o in others}
+        assert {state(other, romeo.bare) for other in fresh} == {("to", None)}
