@@ -79,6 +79,8 @@ void deliver_from_session(struct session *s, struct stanza *stanza, struct origi
     struct jid own;
 
     stanza_set_from(stanza, &s->jid);
+    if (jid_is_set(&stanza->to) && !str_eq(xml_attr(stanza->el, "to"), stanza->to.full))
+        stanza_set_to(stanza, &stanza->to); /* normalised, as everybody else will see it */
     switch (stanza->kind) {
     case STANZA_PRESENCE:
         presence(s, stanza, origin);

@@ -35,8 +35,8 @@ static const struct row {
     int resources;
     enum deliver_action action;
 } rows[] = {
-    /* §8.5.1, and the first rows of table 1: E where S/E may be chosen, but for headlines */
-    { STANZA_MESSAGE, TYPE(TYPE_ERROR) | TYPE(TYPE_HEADLINE), ANY, NOBODY, DELIVER_IGNORE },
+    /* §8.5.1: E where S/E may be chosen (its text allows it for headlines too) */
+    { STANZA_MESSAGE, TYPE(TYPE_ERROR), ANY, NOBODY, DELIVER_IGNORE },
     { STANZA_MESSAGE, EVERY, ANY, NOBODY, DELIVER_ERROR },
     { STANZA_IQ, ASK, ANY, NOBODY, DELIVER_ERROR },
     { STANZA_PRESENCE, PROBE, ANY, NOBODY, DELIVER_UNSUBSCRIBED },

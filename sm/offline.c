@@ -8,7 +8,7 @@
 #include "proto/ns.h"
 #include "sm/deliver.h"
 #include "sm/metrics.h"
-#include "sm/session.h"
+#include "sm/session_parts.h"
 #include "sm/store/store.h"
 
 #include <time.h>
@@ -23,6 +23,7 @@ struct offline_run {
     uint8_t session[FRAME_SESSION_BYTES];
     uint64_t puts;            /* of the account when the reading began */
     bool is_reading, is_due;  /* is_due: there may be more, when the queue has room */
+    bool is_first;            /* of the rows: what the client said behind its presence waits for them */
 };
 
 /* --- storing ----------------------------------------------------------------------------------------------------- */
@@ -185,9 +186,10 @@ static void on_rows(void *owner, enum err e, struct store_rows *rows)
 {
     struct offline_run *r = owner;
     struct session *s = session_of(r);
+    struct session *held = r->is_first ? table_get(&r->account->sm->sessions, str_of(r->session, sizeof r->session)) : NULL;
     int count = 0;
 
-    r->is_reading = false;
+    r->is_reading = r->is_first = false;
     while (s && rows && store_next(rows)) {
         r->account->offline_after_us = store_int(rows, 1);
         give(s, rows);
@@ -207,6 +209,8 @@ static void on_rows(void *owner, enum err e, struct store_rows *rows)
     } else {
         end_run(r);
     }
+    if (held)
+        session_take_held(held);
 }
 
 static void read_on(struct offline_run *r)
@@ -232,6 +236,7 @@ void offline_deliver(struct session *s)
         return;
     r = mem_new(struct offline_run);
     r->account = a;
+    r->is_first = s->is_holding = true;
     memcpy(r->session, s->id, sizeof r->session);
     account_pin(a);
     a->offline_run = r;
