@@ -81,11 +81,10 @@ static enum stream_error find_host(struct client *c, struct str to, struct host 
         *out_host = host_unnamed(c);
         return *out_host ? STREAM_OK : STREAM_HOST_UNKNOWN;
     }
-    if (jid_prepare_domain(to, &c->c2s->client_arena, &name) != ERR_OK)
-        return STREAM_IMPROPER_ADDRESSING; /* §4.9.3.7 */
-    *out_host = hosts_find(&c->c2s->hosts, name);
+    if (jid_prepare_domain(to, &c->c2s->client_arena, &name) == ERR_OK)
+        *out_host = hosts_find(&c->c2s->hosts, name);
     if (!*out_host)
-        return STREAM_HOST_UNKNOWN; /* §4.9.3.6 */
+        return STREAM_HOST_UNKNOWN; /* §4.9.3.6: what is no name at all is not served either */
     /* A session belongs to one host. */
     return client_has_session(c) && *out_host != c->host ? STREAM_HOST_UNKNOWN : STREAM_OK;
 }

@@ -77,7 +77,7 @@ def test_bytes_in_clear_behind_starttls_end_the_connection(hub):
 
 @pytest.mark.parametrize("bytes, condition", [
     (header("nobody.example"), "host-unknown"),
-    (header(""), "improper-addressing"),
+    (header(""), "host-unknown"),
     (header(ns="jabber:server"), "invalid-namespace"),
     (header(extra=""), "unsupported-version"),
     (header(extra="version='1.0' from='@@'"), "improper-addressing"),
