@@ -49,6 +49,7 @@ static enum err ask_hidden(const char *prompt, struct str account, struct buf *o
     hidden = before;
     /* Without signals nothing can end us while echo is off. */
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    hidden.c_cc[VEOL] = INTERRUPT; /* it ends the line, so that it is read at once */
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
         return refuse(why, ERR_IO, "the terminal cannot be made to hide what is typed");
     fprintf(stderr, "%s %.*s: ", prompt, STR_ARG(account));
