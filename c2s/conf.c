@@ -170,6 +170,8 @@ enum err c2s_conf_check(const void *data, struct buf *why)
         buf_printf(why, "max_stanza: at most link_max_payload less 4k is expected\n");
         e = ERR_MALFORMED;
     }
+    if (e == ERR_OK)
+        e = links_check(LINK_ROLE_C2S, &conf->link, why);
     if (e == ERR_OK) {
         e = c2s_conf_creds(conf, false, &creds, why);
         tls_creds_unref(creds);
