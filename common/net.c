@@ -1,5 +1,5 @@
-/* The turn of the loop: everything that became ready is written at its end, in one write a connection. Reading
- * and life of connections is net_conn.c's, output net_out.c's. */
+/* The turn of the loop: everything that became ready is written at its end, in one write a
+ * connection. Reading and life of connections is net_conn.c's, output net_out.c's. */
 #include "common/net_private.h"
 
 #include "common/mem.h"
@@ -10,8 +10,8 @@ void net_mark_dirty(struct conn *c)
         list_push_back(&c->net->dirty, &c->dirty_at);
 }
 
-/* What becomes dirty meanwhile waits for the next round: a connection whose owner always writes again must not
- * hold up the loop. */
+/* What becomes dirty meanwhile waits for the next round: a connection whose owner always writes
+ * again must not hold up the loop. */
 static void flush(struct net *n)
 {
     struct list now;
@@ -95,9 +95,9 @@ void net_close(struct net *n)
         return;
     n->is_closing = true;
     LIST_FOR_EACH_SAFE(at, following, &n->listeners)
-        listener_close(CONTAINER_OF(at, struct listener, at));
+    listener_close(CONTAINER_OF(at, struct listener, at));
     LIST_FOR_EACH_SAFE(at, following, &n->conns)
-        conn_close_now(CONTAINER_OF(at, struct conn, at));
+    conn_close_now(CONTAINER_OF(at, struct conn, at));
     uv_close((uv_handle_t *)&n->prepare, on_own_closed);
     uv_close((uv_handle_t *)&n->check, on_own_closed);
     uv_close((uv_handle_t *)&n->idle, on_own_closed);

@@ -49,7 +49,8 @@ enum err net_address_parse(struct str text, struct net_address *out_address)
 
     if (str_starts_with(text, STR("unix:"))) {
         a.is_unix = true;
-        e = set_host(&a, str_of(text.p + 5, text.n - 5), sizeof ((struct sockaddr_un *)0)->sun_path - 1);
+        e = set_host(&a, str_of(text.p + 5, text.n - 5),
+                     sizeof((struct sockaddr_un *)0)->sun_path - 1);
     } else if (text.n > 0 && text.p[0] == '[') {
         e = parse_bracketed(text, &a);
     } else {
@@ -77,15 +78,14 @@ bool net_address_numeric(const struct net_address *a, struct sockaddr_storage *o
     return uv_ip6_addr(inner, a->port, (struct sockaddr_in6 *)out_storage) == 0;
 }
 
-/* --- the peer ------------------------------------------------------------------------------------------------- */
+/* --- the peer --------------------------------------------------------------------------------- */
 
 static bool peer_of(const struct conn *c, struct sockaddr_storage *out_storage)
 {
     int n = sizeof *out_storage;
 
     memset(out_storage, 0, sizeof *out_storage);
-    return !c->is_unix &&
-           uv_tcp_getpeername(&c->u.tcp, (struct sockaddr *)out_storage, &n) == 0;
+    return !c->is_unix && uv_tcp_getpeername(&c->u.tcp, (struct sockaddr *)out_storage, &n) == 0;
 }
 
 void net_sockaddr_text(const struct sockaddr *address, char out_text[64])
@@ -112,7 +112,7 @@ void net_sockaddr_text(const struct sockaddr *address, char out_text[64])
 void conn_peer_text(const struct conn *c, char out_text[64])
 {
     struct sockaddr_storage storage;
-    char path[sizeof ((struct sockaddr_un *)0)->sun_path + 1] = "";
+    char path[sizeof((struct sockaddr_un *)0)->sun_path + 1] = "";
     size_t n = sizeof path - 1;
 
     if (peer_of(c, &storage)) {

@@ -1,5 +1,5 @@
-/* The orderly end of a connection: what is pending, close_notify, FIN, and a wait for the peer's FIN, so that the
- * kernel does not throw away (RST) what the peer has not read yet. */
+/* The orderly end of a connection: what is pending, close_notify, FIN, and a wait for the peer's
+ * FIN, so that the kernel does not throw away (RST) what the peer has not read yet. */
 #include "common/net_private.h"
 
 #include "common/mem.h"

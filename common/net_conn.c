@@ -110,7 +110,7 @@ void conn_fail_later(struct conn *c, enum err why)
     net_mark_dirty(c);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void deliver(struct conn *c, struct str plain)
 {
@@ -122,7 +122,8 @@ static void deliver(struct conn *c, struct str plain)
         c->events->on_data(c->owner, c, plain);
 }
 
-/* on_secure comes before the data that came with the end of the handshake, and data before the end. */
+/* on_secure comes before the data that came with the end of the handshake, and data before the end.
+ */
 static void take_cipher(struct conn *c, struct str bytes)
 {
     struct net *n = c->net;
@@ -210,7 +211,7 @@ void conn_start_reading(struct conn *c)
         conn_fail_later(c, ERR_IO);
 }
 
-/* --- for the owner -------------------------------------------------------------------------------------------- */
+/* --- for the owner ---------------------------------------------------------------------------- */
 
 void conn_opened(struct conn *c)
 {

@@ -149,12 +149,15 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 
 static void resolve(struct net_dial *d)
 {
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                              .ai_socktype = SOCK_STREAM,
+                              .ai_flags = AI_ADDRCONFIG };
     char port[8];
 
     snprintf(port, sizeof port, "%u", d->address.port);
     d->resolve.data = d;
-    if (uv_getaddrinfo(d->c->net->loop, &d->resolve, on_resolved, d->address.host, port, &hints) < 0)
+    if (uv_getaddrinfo(d->c->net->loop, &d->resolve, on_resolved, d->address.host, port, &hints) <
+        0)
         fail(d, ERR_NOT_FOUND);
     else
         d->is_resolving = true;

@@ -61,7 +61,8 @@ static void on_connection(uv_stream_t *stream, int status)
 void net_accept_waiting(struct net *n)
 {
     n->has_waiting = false;
-    LIST_FOR_EACH_SAFE(at, following, &n->listeners) {
+    LIST_FOR_EACH_SAFE(at, following, &n->listeners)
+    {
         struct listener *l = CONTAINER_OF(at, struct listener, at);
 
         if (l->is_paused || !l->has_waiting)
@@ -95,7 +96,7 @@ uint16_t listener_port(const struct listener *l)
     return ntohs(((struct sockaddr_in *)(void *)&storage)->sin_port);
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* "*" is IPv6 and IPv4 in one socket, or IPv4 alone where the kernel has no IPv6. */
 static int bind_any(uv_tcp_t *tcp, uint16_t port)
@@ -167,7 +168,8 @@ static enum err give_to_group(const char *path, const char *name, struct buf *wh
 
     if (g && chown(path, (uid_t)-1, g->gr_gid) == 0)
         return ERR_OK;
-    buf_printf(why, "cannot give %s to the group %s: %s", path, name, g ? strerror(errno) : "no such group");
+    buf_printf(why, "cannot give %s to the group %s: %s", path, name,
+               g ? strerror(errno) : "no such group");
     return ERR_IO;
 }
 
@@ -180,7 +182,8 @@ static enum err bind_unix(struct listener *l, const struct listener_options *o, 
 
     if (e != ERR_OK)
         return e;
-    old = umask(0777 & ~(o->unix_mode ? o->unix_mode : 0600)); /* never open to more, not even for a moment */
+    old = umask(0777 & ~(o->unix_mode ? o->unix_mode
+                                      : 0600)); /* never open to more, not even for a moment */
     r = uv_pipe_bind(&l->u.pipe, path);
     umask(old);
     if (r < 0) {

@@ -1,5 +1,5 @@
-/* The output of connections: collected during a turn, encrypted and written at its end. One write is under way at a
- * time; what is given meanwhile waits as plain text. */
+/* The output of connections: collected during a turn, encrypted and written at its end. One write
+ * is under way at a time; what is given meanwhile waits as plain text. */
 #include "common/net_private.h"
 
 #include "common/mem.h"

@@ -9,9 +9,9 @@
 
 enum {
     NET_READ_BYTES = 65536,
-    NET_ENCRYPT_BYTES = 65536,     /* of plain text at a time: what waits longer waits unencrypted */
+    NET_ENCRYPT_BYTES = 65536, /* of plain text at a time: what waits longer waits unencrypted */
     NET_SPARE_OUTPUTS = 64,
-    NET_SPARE_BYTES = 65536,       /* a larger buffer is not kept for the next connection */
+    NET_SPARE_BYTES = 65536, /* a larger buffer is not kept for the next connection */
     NET_QUEUE_DEFAULT = 4 << 20,
 };
 
@@ -20,9 +20,9 @@ struct net_out {
     struct net_out *next; /* of the spare ones */
     struct buf plain;     /* given to conn_write; plain_at bytes of it are encrypted already */
     size_t plain_at;
-    struct buf wire;      /* for the socket: clear or encrypted */
-    size_t wire_plain;    /* how many bytes of conn_write it stands for */
-    struct buf flight;    /* given to uv_write, must not move */
+    struct buf wire;   /* for the socket: clear or encrypted */
+    size_t wire_plain; /* how many bytes of conn_write it stands for */
+    struct buf flight; /* given to uv_write, must not move */
     size_t flight_plain;
     bool is_writing;
     uv_write_t request;
@@ -32,16 +32,16 @@ struct net {
     uv_loop_t *loop;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_idle_t idle; /* runs only to keep the loop from waiting while something is dirty */
-    struct list dirty;     /* connections that have something to do at the end of this turn */
+    uv_idle_t idle;    /* runs only to keep the loop from waiting while something is dirty */
+    struct list dirty; /* connections that have something to do at the end of this turn */
     struct list conns;
     struct list listeners;
     struct net_out *spare;
     unsigned spare_count;
-    unsigned users;        /* open handles of its own, listeners and connections; freed at 0 */
+    unsigned users; /* open handles of its own, listeners and connections; freed at 0 */
     bool is_closing;
-    bool has_waiting;      /* a listener that was resumed has a connection to hand out */
-    struct buf plain;      /* what one read decrypts to; valid during one callback */
+    bool has_waiting; /* a listener that was resumed has a connection to hand out */
+    struct buf plain; /* what one read decrypts to; valid during one callback */
     struct buf cipher;
     char read_bytes[NET_READ_BYTES];
 };
@@ -84,11 +84,11 @@ struct conn {
     uint8_t refs;         /* open handles and requests; freed at 0 */
     bool is_unix : 1;
     bool is_paused : 1;
-    bool is_eof : 1;      /* the peer's FIN came */
-    bool is_broken : 1;   /* nothing can be written any more */
-    bool is_shut : 1;     /* our FIN was asked for */
+    bool is_eof : 1;    /* the peer's FIN came */
+    bool is_broken : 1; /* nothing can be written any more */
+    bool is_shut : 1;   /* our FIN was asked for */
     bool has_said_bye : 1;
-    bool has_dial : 1;    /* which member of x */
+    bool has_dial : 1; /* which member of x */
 };
 
 struct listener {
@@ -113,12 +113,12 @@ void net_mark_dirty(struct conn *c);
 struct conn *conn_new(struct net *n, bool is_unix);
 void conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
-void conn_opened(struct conn *c);          /* the socket is connected */
+void conn_opened(struct conn *c); /* the socket is connected */
 void conn_start_reading(struct conn *c);
 void conn_fail_later(struct conn *c, enum err why);
 void conn_end(struct conn *c, enum err why);
 void conn_close_now(struct conn *c);
-void conn_turn(struct conn *c);            /* what was put off to the end of the turn */
+void conn_turn(struct conn *c); /* what was put off to the end of the turn */
 
 static inline bool conn_is_live(const struct conn *c)
 {
@@ -150,8 +150,8 @@ bool net_address_numeric(const struct net_address *a, struct sockaddr_storage *o
 void net_dial_abort(struct conn *c);
 
 /* net_metrics.c */
-extern struct metric net_metric_connections, net_metric_accepted, net_metric_received, net_metric_sent,
-    net_metric_overflows;
+extern struct metric net_metric_connections, net_metric_accepted, net_metric_received,
+    net_metric_sent, net_metric_overflows;
 void net_metrics_register(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* TLS sessions on memory: GnuTLS reads from what net hands in and writes to what net sends, so it makes no system
- * call. Credentials are tls_creds.c's. */
+/* TLS sessions on memory: GnuTLS reads from what net hands in and writes to what net sends, so it
+ * makes no system call. Credentials are tls_creds.c's. */
 #include "common/tls_private.h"
 
 #include "common/log.h"
@@ -56,11 +56,11 @@ static int on_verify(gnutls_session_t gs)
 
     if (gnutls_certificate_verify_peers2(gs, &status) == 0 && status == 0)
         return 0;
-    s->reason = status & GNUTLS_CERT_REVOKED             ? "the certificate is revoked"
-                : status & GNUTLS_CERT_SIGNER_NOT_FOUND  ? "the certificate's issuer is not known"
-                : status & GNUTLS_CERT_EXPIRED           ? "the certificate has expired"
-                : status & GNUTLS_CERT_NOT_ACTIVATED     ? "the certificate is not valid yet"
-                                                         : "the certificate does not verify";
+    s->reason = status & GNUTLS_CERT_REVOKED            ? "the certificate is revoked"
+                : status & GNUTLS_CERT_SIGNER_NOT_FOUND ? "the certificate's issuer is not known"
+                : status & GNUTLS_CERT_EXPIRED          ? "the certificate has expired"
+                : status & GNUTLS_CERT_NOT_ACTIVATED    ? "the certificate is not valid yet"
+                                                        : "the certificate does not verify";
     return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
@@ -72,8 +72,8 @@ static void set_up_server(struct tls_session *s)
         gnutls_session_ticket_enable_server(s->s, &c->ticket_key);
     if (c->client_auth == TLS_CLIENT_AUTH_NONE)
         return;
-    gnutls_certificate_server_set_request(s->s, c->client_auth == TLS_CLIENT_AUTH_ASK ? GNUTLS_CERT_REQUEST
-                                                                                      : GNUTLS_CERT_REQUIRE);
+    gnutls_certificate_server_set_request(
+        s->s, c->client_auth == TLS_CLIENT_AUTH_ASK ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_REQUIRE);
     if (c->client_auth == TLS_CLIENT_AUTH_REQUIRE)
         gnutls_session_set_verify_function(s->s, on_verify);
 }
@@ -81,7 +81,8 @@ static void set_up_server(struct tls_session *s)
 struct tls_session *tls_session_new(struct tls_creds *creds, bool is_server, const char *sni)
 {
     struct tls_session *s = mem_new(struct tls_session);
-    unsigned flags = (is_server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
+    unsigned flags =
+        (is_server ? GNUTLS_SERVER : GNUTLS_CLIENT) | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL;
 
     if (creds->ticket_key.size == 0)
         flags |= GNUTLS_NO_TICKETS;
@@ -99,7 +100,8 @@ struct tls_session *tls_session_new(struct tls_creds *creds, bool is_server, con
     gnutls_handshake_set_timeout(s->s, GNUTLS_INDEFINITE_TIMEOUT); /* time is the owner's */
     if (creds->alpn_count > 0)
         gnutls_alpn_set_protocols(s->s, creds->alpn, creds->alpn_count,
-                                  is_server ? GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE : 0);
+                                  is_server ? GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE
+                                            : 0);
     if (is_server)
         set_up_server(s);
     else if (sni)
@@ -125,8 +127,9 @@ static enum err give_up(struct tls_session *s, int r)
     if (r == GNUTLS_E_PREMATURE_TERMINATION)
         return ERR_CLOSED;
     if (*s->reason == '\0')
-        s->reason = r == GNUTLS_E_FATAL_ALERT_RECEIVED ? gnutls_alert_get_name(gnutls_alert_get(s->s))
-                                                       : gnutls_strerror(r);
+        s->reason = r == GNUTLS_E_FATAL_ALERT_RECEIVED
+                        ? gnutls_alert_get_name(gnutls_alert_get(s->s))
+                        : gnutls_strerror(r);
     if (!s->reason)
         s->reason = "an unknown alert";
     if (!s->is_secure || r == GNUTLS_E_FATAL_ALERT_RECEIVED)
@@ -144,7 +147,8 @@ static enum err handshake(struct tls_session *s)
 
     do {
         r = gnutls_handshake(s->s);
-    } while (r == GNUTLS_E_INTERRUPTED || r == GNUTLS_E_WARNING_ALERT_RECEIVED || r == GNUTLS_E_GOT_APPLICATION_DATA);
+    } while (r == GNUTLS_E_INTERRUPTED || r == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+             r == GNUTLS_E_GOT_APPLICATION_DATA);
     if (r == GNUTLS_E_AGAIN)
         return ERR_AGAIN;
     if (r < 0)
@@ -170,12 +174,14 @@ static enum err decrypt(struct tls_session *s, struct buf *plain)
             s->is_dead = true;
             return ERR_CLOSED;
         }
-        if (r != GNUTLS_E_AGAIN && r != GNUTLS_E_INTERRUPTED && r != GNUTLS_E_WARNING_ALERT_RECEIVED)
+        if (r != GNUTLS_E_AGAIN && r != GNUTLS_E_INTERRUPTED &&
+            r != GNUTLS_E_WARNING_ALERT_RECEIVED)
             return give_up(s, (int)r); /* renegotiation (GNUTLS_E_REHANDSHAKE) is one of them */
     }
 }
 
-enum err tls_session_feed(struct tls_session *s, struct str bytes, struct buf *plain, struct buf *cipher)
+enum err tls_session_feed(struct tls_session *s, struct str bytes, struct buf *plain,
+                          struct buf *cipher)
 {
     enum err e = ERR_OK;
 
@@ -238,7 +244,7 @@ const char *tls_session_reason(const struct tls_session *s)
     return s->reason;
 }
 
-/* --- facts ---------------------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static struct str binding(struct tls_session *s, gnutls_channel_binding_t type, struct arena *arena)
 {
@@ -252,7 +258,8 @@ static struct str binding(struct tls_session *s, gnutls_channel_binding_t type, 
     return copy;
 }
 
-/* Without the extended master secret (RFC 7627) neither binds to this connection alone (RFC 9266 §3, RFC 5929 §10.1). */
+/* Without the extended master secret (RFC 7627) neither binds to this connection alone (RFC 9266
+ * §3, RFC 5929 §10.1). */
 static void add_bindings(struct tls_session *s, struct arena *arena, struct tls_facts *f)
 {
     bool is_tls13 = gnutls_protocol_get_version(s->s) >= GNUTLS_TLS1_3;
@@ -303,7 +310,8 @@ static void add_peer(struct tls_session *s, struct arena *arena, struct tls_fact
         f->has_peer_cert = true;
         f->peer_expiry = gnutls_x509_crt_get_expiration_time(leaf);
         add_peer_names(leaf, arena, f);
-        f->is_peer_verified = s->creds->has_ca && gnutls_certificate_verify_peers2(s->s, &status) == 0 && status == 0;
+        f->is_peer_verified =
+            s->creds->has_ca && gnutls_certificate_verify_peers2(s->s, &status) == 0 && status == 0;
     }
     gnutls_x509_crt_deinit(leaf);
     for (unsigned i = 0; i < count; i++)

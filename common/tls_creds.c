@@ -1,5 +1,5 @@
-/* Credentials: certificates with their keys, a CA, a revocation list, and what is offered with them. RFC 9325 says which
- * algorithms are still good. */
+/* Credentials: certificates with their keys, a CA, a revocation list, and what is offered with
+ * them. RFC 9325 says which algorithms are still good. */
 #include "common/tls_private.h"
 
 #include "common/mem.h"
@@ -7,9 +7,10 @@
 #include <string.h>
 
 /* Ephemeral elliptic curves and AEAD alone (RFC 9325 §4.2); no SHA-1 signature. */
-#define PRIORITY_REST \
-    ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD" \
-    ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-X448:+GROUP-SECP521R1" \
+#define PRIORITY_REST                                                                              \
+    ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:-"  \
+    "MAC-ALL:+AEAD"                                                                                \
+    ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-X448:+GROUP-SECP521R1"     \
     ":-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:%SERVER_PRECEDENCE"
 
 /* Parsed once a process: a session then only refers to them. */
@@ -62,11 +63,11 @@ static enum err load_cert(struct tls_creds *c, const struct tls_cert *cert, stru
     unsigned count = 0;
     int index, r;
 
-    index = gnutls_certificate_set_x509_key_file2(c->cred, cert->cert_file, cert->key_file, GNUTLS_X509_FMT_PEM,
-                                                  NULL, 0);
+    index = gnutls_certificate_set_x509_key_file2(c->cred, cert->cert_file, cert->key_file,
+                                                  GNUTLS_X509_FMT_PEM, NULL, 0);
     if (index < 0) {
-        buf_printf(why, "cannot use certificate %s with key %s: %s", cert->cert_file, cert->key_file,
-                   gnutls_strerror(index));
+        buf_printf(why, "cannot use certificate %s with key %s: %s", cert->cert_file,
+                   cert->key_file, gnutls_strerror(index));
         return index == GNUTLS_E_FILE_ERROR ? ERR_IO : ERR_MALFORMED;
     }
     r = gnutls_certificate_get_x509_crt(c->cred, (unsigned)index, &chain, &count);
@@ -99,7 +100,8 @@ static enum err load_trust(struct tls_creds *c, const struct tls_options *o, str
         return ERR_OK;
     r = gnutls_certificate_set_x509_crl_file(c->cred, o->crl_file, GNUTLS_X509_FMT_PEM);
     if (r <= 0)
-        return fail(why, "cannot read revocation list", o->crl_file, r ? r : GNUTLS_E_NO_CERTIFICATE_FOUND);
+        return fail(why, "cannot read revocation list", o->crl_file,
+                    r ? r : GNUTLS_E_NO_CERTIFICATE_FOUND);
     return ERR_OK;
 }
 
@@ -112,7 +114,8 @@ static void take_alpn(struct tls_creds *c, const char *const *alpn)
     }
 }
 
-enum err tls_creds_new(const struct tls_options *options, struct tls_creds **out_creds, struct buf *why)
+enum err tls_creds_new(const struct tls_options *options, struct tls_creds **out_creds,
+                       struct buf *why)
 {
     struct tls_creds *c = mem_new(struct tls_creds);
     enum err e;
@@ -121,15 +124,16 @@ enum err tls_creds_new(const struct tls_options *options, struct tls_creds **out
     c->client_auth = options->client_auth;
     c->priorities = shared_priorities(options->only_tls13);
     ASSERT(gnutls_certificate_allocate_credentials(&c->cred) == GNUTLS_E_SUCCESS);
-    gnutls_certificate_set_flags(c->cred, GNUTLS_CERTIFICATE_API_V2); /* else loading tells no index */
+    gnutls_certificate_set_flags(c->cred,
+                                 GNUTLS_CERTIFICATE_API_V2); /* else loading tells no index */
     for (size_t i = 0; i < options->cert_count; i++)
         if ((e = load_cert(c, &options->certs[i], why)) != ERR_OK)
             goto fail;
     if ((e = load_trust(c, options, why)) != ERR_OK)
         goto fail;
     take_alpn(c, options->alpn);
-    /* A key of its own for each set: a ticket won where no certificate is asked for must not open the door of
-     * one where it is. */
+    /* A key of its own for each set: a ticket won where no certificate is asked for must not open
+     * the door of one where it is. */
     if (options->tickets)
         ASSERT(gnutls_session_ticket_key_generate(&c->ticket_key) == GNUTLS_E_SUCCESS);
     *out_creds = c;

@@ -23,8 +23,8 @@ struct tls_creds {
     size_t name_count;
 };
 
-/* The next DNS name (RFC 9525 §6.2: of subjectAltName only) of a certificate, or false; *at starts at 0. name holds it,
- * NUL-terminated; those that do not fit or hold a NUL are passed over. */
+/* The next DNS name (RFC 9525 §6.2: of subjectAltName only) of a certificate, or false; *at starts
+ * at 0. name holds it, NUL-terminated; those that do not fit or hold a NUL are passed over. */
 enum { TLS_NAME_BYTES = 256 };
 bool tls_next_dns_name(gnutls_x509_crt_t crt, unsigned *at, char name[TLS_NAME_BYTES]);
 

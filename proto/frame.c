@@ -1,12 +1,14 @@
-/* The codec of frames and of collected acknowledgements. LINK.md §4. Strict: one form of each thing is accepted, the
- * one that is written here, so that two readers cannot understand two things. */
+/* The codec of frames and of collected acknowledgements. LINK.md §4. Strict: one form of each thing
+ * is accepted, the one that is written here, so that two readers cannot understand two things. */
 #include "proto/frame.h"
 
 #include "proto/ns.h"
 
-static const struct str head = { "<route xmlns='" NS_LINK "' to='", sizeof "<route xmlns='" NS_LINK "' to='" - 1 };
+static const struct str head = { "<route xmlns='" NS_LINK "' to='",
+                                 sizeof "<route xmlns='" NS_LINK "' to='" - 1 };
 static const struct str tail = { "</route>", sizeof "</route>" - 1 };
-static const struct str acks_head = { "<acks xmlns='" NS_LINK "'>", sizeof "<acks xmlns='" NS_LINK "'>" - 1 };
+static const struct str acks_head = { "<acks xmlns='" NS_LINK "'>",
+                                      sizeof "<acks xmlns='" NS_LINK "'>" - 1 };
 static const struct str acks_tail = { "</acks>", sizeof "</acks>" - 1 };
 
 /* What may stand in an attribute without being escaped. */
@@ -44,11 +46,12 @@ static struct str skip(struct str s, size_t n)
     return str_of(s.p + n, s.n - n);
 }
 
-/* --- identifiers and addresses ------------------------------------------------------------------------------- */
+/* --- identifiers and addresses ---------------------------------------------------------------- */
 
 bool frame_id_eq(const struct frame_id *a, const struct frame_id *b)
 {
-    return a->count == b->count && a->part == b->part && memcmp(a->session, b->session, sizeof a->session) == 0;
+    return a->count == b->count && a->part == b->part &&
+           memcmp(a->session, b->session, sizeof a->session) == 0;
 }
 
 void frame_id_write(struct buf *out, const struct frame_id *id)
@@ -76,7 +79,8 @@ enum err frame_id_read(struct str text, struct frame_id *out_id)
     if (!read_number(text, &part) || part > UINT32_MAX)
         return ERR_MALFORMED;
     for (size_t i = 0; i < FRAME_SESSION_BYTES; i++)
-        id.session[i] = (uint8_t)(hex_digit(session.p[2 * i]) << 4 | hex_digit(session.p[2 * i + 1]));
+        id.session[i] =
+            (uint8_t)(hex_digit(session.p[2 * i]) << 4 | hex_digit(session.p[2 * i + 1]));
     id.part = (uint32_t)part;
     *out_id = id;
     return ERR_OK;
@@ -98,7 +102,7 @@ struct str frame_address_of(struct str address)
     return is_clean(address) ? address : frame_address_name(address);
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void write_number(struct buf *out, struct str name, uint64_t n)
 {
@@ -142,7 +146,7 @@ void frame_write(struct buf *out, const struct frame *f)
     buf_add(out, tail);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* The value of the attribute if it is the next one; *rest then begins behind it. */
 static bool take_attr(struct str *rest, struct str name, struct str *out_value)
@@ -237,7 +241,7 @@ enum err frame_read(struct str bytes, size_t max_payload, struct frame *out_fram
     return ERR_OK;
 }
 
-/* --- acknowledgements ------------------------------------------------------------------------------------------ */
+/* --- acknowledgements ------------------------------------------------------------------------- */
 
 void frame_acks_begin(struct buf *out)
 {

@@ -1,5 +1,5 @@
-/* One link from its socket to its end: reading frames out of what arrives, sending, keepalive. How it comes up is
- * link_setup.c's, with whom link_peer.c's. LINK.md. */
+/* One link from its socket to its end: reading frames out of what arrives, sending, keepalive. How
+ * it comes up is link_setup.c's, with whom link_peer.c's. LINK.md. */
 #include "proto/link_private.h"
 
 #include "common/log.h"
@@ -7,7 +7,8 @@
 
 const char *const link_role_names[] = { "router", "c2s", "s2s", "sm", NULL };
 
-static const char *const phase_names[] = { "connecting", "securing", "header", "handshake", "hello", "up", "doomed" };
+static const char *const phase_names[] = { "connecting", "securing", "header", "handshake",
+                                           "hello",      "up",       "doomed" };
 
 void link_set_phase(struct link *l, enum link_phase phase)
 {
@@ -16,7 +17,7 @@ void link_set_phase(struct link *l, enum link_phase phase)
     l->phase = phase;
 }
 
-/* --- life ----------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Sends what shows that we are there, and notices when the peer is not. */
 static void on_keepalive(struct timer *t)
@@ -138,9 +139,11 @@ void link_fail(struct link *l, enum stream_error e, const char *why)
     if (l->phase == PHASE_DOOMED)
         return;
     conn_peer_text(l->conn, address);
-    log_warn("link refused", kv_text("peer", l->name), kv_text("address", address), kv_text("reason", why));
+    log_warn("link refused", kv_text("peer", l->name), kv_text("address", address),
+             kv_text("reason", why));
     if (l->phase != PHASE_CONNECTING)
-        audit("link-refused", kv_text("peer", l->name), kv_text("address", address), kv_text("reason", why));
+        audit("link-refused", kv_text("peer", l->name), kv_text("address", address),
+              kv_text("reason", why));
     if (l->phase >= PHASE_HEADER) {
         if (l->phase == PHASE_HEADER && !l->is_dialled)
             link_setup_answer(l); /* RFC 6120 §4.9.1.1: an error needs a stream around it */
@@ -157,7 +160,7 @@ void link_refuse(struct link *l, const char *sentence)
     link_fail(l, STREAM_POLICY_VIOLATION, sentence);
 }
 
-/* --- what arrives ---------------------------------------------------------------------------------------------- */
+/* --- what arrives ----------------------------------------------------------------------------- */
 
 /* Not a frame: the end of the stream, or an error in front of it, or nonsense. */
 static void take_no_frame(struct link *l, struct str bytes)
@@ -316,7 +319,8 @@ static void on_end(void *owner, struct conn *c, enum err why)
 
     conn_peer_text(c, address);
     if (l->phase == PHASE_SECURING)
-        audit("link-refused", kv_text("peer", l->name), kv_text("address", address), kv_text("reason", text));
+        audit("link-refused", kv_text("peer", l->name), kv_text("address", address),
+              kv_text("reason", text));
     if (l->phase < PHASE_UP && !(l->peer && l->peer->last_error == text)) /* not at each attempt */
         log_info("link did not come up", kv_text("peer", l->name), kv_text("reason", text));
     if (l->peer && l->phase != PHASE_DOOMED)
@@ -339,7 +343,7 @@ void link_begin(struct link *l)
     link_setup_start(l);
 }
 
-/* --- for the owner --------------------------------------------------------------------------------------------- */
+/* --- for the owner ---------------------------------------------------------------------------- */
 
 void link_send(struct link *l, const struct frame *f)
 {

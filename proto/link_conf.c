@@ -4,20 +4,21 @@
 #include "common/mem.h"
 
 const struct conf_key link_peer_keys[] = {
-    { "role", CONF_CHOICE, offsetof(struct link_peer_conf, role), NULL, 0, 0, link_role_names, CONF_AT_RELOAD,
-      "What this peer is." },
+    { "role", CONF_CHOICE, offsetof(struct link_peer_conf, role), NULL, 0, 0, link_role_names,
+      CONF_AT_RELOAD, "What this peer is." },
     { "dial", CONF_TEXT, offsetof(struct link_peer_conf, dial), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Address to dial: \"HOST:PORT\" or \"unix:PATH\". When absent the peer dials this process." },
     { "accept", CONF_TEXT, offsetof(struct link_peer_conf, accept), "", 0, 0, NULL, CONF_AT_RELOAD,
-      "\"unix:PATH\": a socket of this peer's own on which it dials this process. When absent (and no dial) it comes to link_listen." },
-    { "secret_file", CONF_PATH, offsetof(struct link_peer_conf, secret_file), NULL, 0, 0, NULL, CONF_AT_RELOAD,
-      "File with the secret of the XEP-0114 handshake." },
-    { "uid", CONF_INT, offsetof(struct link_peer_conf, uid), "-1", -1, 4294967294, NULL, CONF_AT_RELOAD,
-      "User at the other end of a Unix socket; -1 is this process's own." },
+      "\"unix:PATH\": a socket of this peer's own on which it dials this process. When absent (and "
+      "no dial) it comes to link_listen." },
+    { "secret_file", CONF_PATH, offsetof(struct link_peer_conf, secret_file), NULL, 0, 0, NULL,
+      CONF_AT_RELOAD, "File with the secret of the XEP-0114 handshake." },
+    { "uid", CONF_INT, offsetof(struct link_peer_conf, uid), "-1", -1, 4294967294, NULL,
+      CONF_AT_RELOAD, "User at the other end of a Unix socket; -1 is this process's own." },
     { 0 },
 };
 
-/* --- copies: the process's configuration is replaced by reload, whatever becomes of that --------------------------- */
+/* --- copies: the process's configuration is replaced by reload, whatever becomes of that ------ */
 
 static char *copy_text(const char *text)
 {
@@ -70,7 +71,7 @@ void link_conf_free(struct link_conf *conf)
     mem_free(conf);
 }
 
-/* --- peers --------------------------------------------------------------------------------------------------------- */
+/* --- peers ------------------------------------------------------------------------------------ */
 
 /* A name stands in frames and attributes as it is. */
 static bool is_name(struct str s)
@@ -90,28 +91,33 @@ static enum err refuse(struct buf *why, const char *name, const char *sentence)
     return ERR_MALFORMED;
 }
 
-static enum err read_addresses(const struct links *ls, struct link_peer *p, const struct link_conf *conf, struct buf *why)
+static enum err read_addresses(const struct links *ls, struct link_peer *p,
+                               const struct link_conf *conf, struct buf *why)
 {
     const struct link_peer_conf *c = p->conf;
 
     if (c->dial && c->accept)
         return refuse(why, c->name, "dial and accept exclude each other");
-    if (c->dial && (net_address_parse(str_from(c->dial), &p->dial) != ERR_OK || strcmp(p->dial.host, "*") == 0))
+    if (c->dial && (net_address_parse(str_from(c->dial), &p->dial) != ERR_OK ||
+                    strcmp(p->dial.host, "*") == 0))
         return refuse(why, c->name, "dial: expected \"HOST:PORT\" or \"unix:PATH\"");
-    if (c->accept && (net_address_parse(str_from(c->accept), &p->accept) != ERR_OK || !p->accept.is_unix))
+    if (c->accept &&
+        (net_address_parse(str_from(c->accept), &p->accept) != ERR_OK || !p->accept.is_unix))
         return refuse(why, c->name, "accept: expected \"unix:PATH\"");
     if (!c->dial && !c->accept && !conf->listen)
         return refuse(why, c->name, "expected dial, accept, or link_listen at the top level");
     if ((ls->role == LINK_ROLE_ROUTER) == (c->role == LINK_ROLE_ROUTER))
-        return refuse(why, c->name, ls->role == LINK_ROLE_ROUTER ? "role: a router's peers are c2s, s2s and sm"
-                                                                 : "role: expected router");
+        return refuse(why, c->name,
+                      ls->role == LINK_ROLE_ROUTER ? "role: a router's peers are c2s, s2s and sm"
+                                                   : "role: expected router");
     p->is_dialled = c->dial != NULL;
     p->is_unix = c->dial ? p->dial.is_unix : c->accept != NULL;
     return ERR_OK;
 }
 
-static enum err peer_load(struct links *ls, const struct link_conf *conf, const struct link_peer_conf *c,
-                          struct link_peer **out_peer, struct buf *why)
+static enum err peer_load(struct links *ls, const struct link_conf *conf,
+                          const struct link_peer_conf *c, struct link_peer **out_peer,
+                          struct buf *why)
 {
     struct link_peer *p = mem_new(struct link_peer);
     enum err e;
@@ -124,7 +130,8 @@ static enum err peer_load(struct links *ls, const struct link_conf *conf, const 
     p->last_error = "";
     timer_init(&p->retry, NULL);
     if (!is_name(p->name) || str_is(p->name, conf->name))
-        return refuse(why, c->name, "expected a DNS name in lower case, other than this process's own");
+        return refuse(why, c->name,
+                      "expected a DNS name in lower case, other than this process's own");
     e = read_addresses(ls, p, conf, why);
     return e == ERR_OK ? conf_read_secret(c->secret_file, &p->secret, why) : e;
 }
@@ -146,8 +153,8 @@ void link_peers_free(struct link_peer **peers, size_t count)
     mem_free(peers);
 }
 
-enum err link_peers_load(struct links *ls, const struct link_conf *conf, struct link_peer ***out_peers, size_t *out_count,
-                         struct buf *why)
+enum err link_peers_load(struct links *ls, const struct link_conf *conf,
+                         struct link_peer ***out_peers, size_t *out_count, struct buf *why)
 {
     const struct link_peer_conf *items = conf->peers.items;
     size_t count = conf->peers.count;
@@ -167,7 +174,7 @@ enum err link_peers_load(struct links *ls, const struct link_conf *conf, struct 
     return ERR_OK;
 }
 
-/* --- credentials --------------------------------------------------------------------------------------------------- */
+/* --- credentials ------------------------------------------------------------------------------ */
 
 static bool needs_tls(const struct link_conf *conf)
 {
@@ -179,7 +186,8 @@ static bool needs_tls(const struct link_conf *conf)
     return conf->listen != NULL;
 }
 
-enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_creds, struct buf *why)
+enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_creds,
+                         struct buf *why)
 {
     struct tls_cert cert = { conf->cert_file, conf->key_file };
     struct tls_options o = {

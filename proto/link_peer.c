@@ -1,4 +1,5 @@
-/* One configured peer: dialling it again and again, and what happens when a second link of its name comes. */
+/* One configured peer: dialling it again and again, and what happens when a second link of its name
+ * comes. */
 #include "proto/link_private.h"
 
 #include "common/log.h"
@@ -6,7 +7,8 @@
 
 #include <gnutls/crypto.h>
 
-/* Half of it fixed, half of it random, so that many that lost the same peer do not all come back at once. */
+/* Half of it fixed, half of it random, so that many that lost the same peer do not all come back at
+ * once. */
 static uint64_t jittered(uint64_t ms)
 {
     uint32_t random;
@@ -20,7 +22,8 @@ static void plan_retry(struct link_peer *p)
     if (!p->is_dialled || p->current || p->attempt || p->ls->is_closing)
         return;
     timer_set(p->ls->timers, &p->retry, jittered(p->backoff_ms));
-    p->backoff_ms = p->backoff_ms * 2 > LINK_BACKOFF_MAX_MS ? LINK_BACKOFF_MAX_MS : p->backoff_ms * 2;
+    p->backoff_ms =
+        p->backoff_ms * 2 > LINK_BACKOFF_MAX_MS ? LINK_BACKOFF_MAX_MS : p->backoff_ms * 2;
 }
 
 static void on_retry(struct timer *t)
@@ -84,7 +87,8 @@ bool link_peer_admit(struct link *l)
         return false;
     }
     if (p->current) {
-        log_warn("link replaced by a new one of the same name", kv_text("peer", l->name), kv_text("address", address));
+        log_warn("link replaced by a new one of the same name", kv_text("peer", l->name),
+                 kv_text("address", address));
         audit("link-replaced", kv_text("peer", l->name), kv_text("address", address));
         p->last_error = "replaced";
         link_take_down(p->current);
@@ -98,7 +102,8 @@ bool link_peer_admit(struct link *l)
     link_set_phase(l, PHASE_UP);
     log_info("link up", kv_text("peer", l->name), kv_text("role", link_role_names[l->role]),
              kv_text("instance", l->instance), kv_text("address", address));
-    audit("link-up", kv_text("peer", l->name), kv_text("role", link_role_names[l->role]), kv_text("address", address));
+    audit("link-up", kv_text("peer", l->name), kv_text("role", link_role_names[l->role]),
+          kv_text("address", address));
     timer_set(l->ls->timers, &l->timer, LINK_KEEPALIVE_MS);
     l->ls->events->on_up(l->ls->owner, l);
     return l->phase == PHASE_UP;

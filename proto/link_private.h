@@ -12,14 +12,14 @@
 
 enum {
     LINK_CONNECT_MS = 5000,
-    LINK_AUTH_MS = 5000,     /* from the socket to hello */
+    LINK_AUTH_MS = 5000, /* from the socket to hello */
     LINK_KEEPALIVE_MS = 2000,
-    LINK_MAX_SILENT = 3,     /* keepalives that may be missing */
+    LINK_MAX_SILENT = 3, /* keepalives that may be missing */
     LINK_BACKOFF_MIN_MS = 50,
     LINK_BACKOFF_MAX_MS = 5000,
-    LINK_STEADY_MS = 5000,   /* up for so long: the next loss is not the same trouble again */
+    LINK_STEADY_MS = 5000, /* up for so long: the next loss is not the same trouble again */
     LINK_LINGER_MS = 1000,
-    LINK_MAX_GUESTS = 256,   /* accepted and not yet up */
+    LINK_MAX_GUESTS = 256, /* accepted and not yet up */
     LINK_DAMP_MS = 10000,
     LINK_DAMP_COUNT = 5,     /* replacements in that time; then the newcomer is refused */
     LINK_SETUP_BYTES = 4096, /* of one element before the link is up */
@@ -30,10 +30,11 @@ enum link_phase {
     PHASE_CONNECTING, /* the socket */
     PHASE_SECURING,   /* TLS */
     PHASE_HEADER,     /* the other side's stream header */
-    PHASE_HANDSHAKE,  /* <handshake>: the proof at the responder, the empty answer at the initiator */
+    PHASE_HANDSHAKE,  /* <handshake>: the proof at the responder, the empty answer at the initiator
+                       */
     PHASE_HELLO,
     PHASE_UP,
-    PHASE_DOOMED,     /* over; the owner hears of it at the end of the turn */
+    PHASE_DOOMED, /* over; the owner hears of it at the end of the turn */
 };
 
 /* One configured peer. */
@@ -56,10 +57,11 @@ struct link_peer {
 
 struct link {
     struct links *ls;
-    struct list at;         /* links->all */
-    struct link_peer *peer; /* NULL while nobody knows who it is, and when it is no longer configured */
+    struct list at; /* links->all */
+    struct link_peer
+        *peer; /* NULL while nobody knows who it is, and when it is no longer configured */
     struct conn *conn;
-    char *name;             /* the peer's, "" while unknown */
+    char *name; /* the peer's, "" while unknown */
     enum link_role role;
     enum link_phase phase;
     bool is_dialled, is_unix, was_up, has_received;
@@ -67,13 +69,13 @@ struct link {
     uint64_t queued_before; /* conn_queued at the last keepalive */
     struct timer timer;     /* until up: the limit; then keepalive */
     struct scan scan;
-    struct buf partial;     /* of an element or a frame that is not whole yet */
-    size_t needed;          /* bytes of that frame in all; 0: not known */
+    struct buf partial; /* of an element or a frame that is not whole yet */
+    size_t needed;      /* bytes of that frame in all; 0: not known */
     char stream_id[33];
     char instance[17];
-    struct arena *cert;     /* names holds; until the peer is known */
+    struct arena *cert; /* names holds; until the peer is known */
     struct tls_facts facts;
-    char *chain;            /* PEM, to be checked again at reload */
+    char *chain; /* PEM, to be checked again at reload */
     int64_t cert_expiry;
     uint64_t up_ms, frames_in, frames_out, bytes_in;
     void *data;
@@ -92,11 +94,11 @@ struct links {
     struct listener *listener; /* for TLS */
     struct link_peer **peers;
     size_t peer_count;
-    struct table by_name;      /* struct link_peer */
-    struct list all;           /* struct link */
+    struct table by_name; /* struct link_peer */
+    struct list all;      /* struct link */
     unsigned guests;
     struct buf scratch;
-    uv_idle_t doom;            /* runs when links are doomed */
+    uv_idle_t doom; /* runs when links are doomed */
     bool is_closing;
 };
 
@@ -104,19 +106,21 @@ struct links {
 struct link *link_new(struct links *ls, struct link_peer *peer, struct conn *c, bool is_dialled);
 extern const struct conn_events link_conn_events;
 void link_set_phase(struct link *l, enum link_phase phase);
-void link_begin(struct link *l);                 /* the socket is there and, where needed, secure: the stream begins */
+void link_begin(
+    struct link *l); /* the socket is there and, where needed, secure: the stream begins */
 void link_doom(struct link *l, const char *why); /* ends it at the end of the turn */
-void link_fail(struct link *l, enum stream_error e, const char *why); /* tells the peer, logs, dooms */
-void link_take_down(struct link *l);             /* now; l is freed */
+void link_fail(struct link *l, enum stream_error e,
+               const char *why);     /* tells the peer, logs, dooms */
+void link_take_down(struct link *l); /* now; l is freed */
 
 /* link_setup.c: header, handshake, hello */
-bool link_identify(struct link *l);              /* the certificate or the uid; false: refused */
+bool link_identify(struct link *l); /* the certificate or the uid; false: refused */
 struct str link_setup_take(struct link *l, struct str bytes); /* returns what is behind hello */
 void link_setup_start(struct link *l);
-void link_setup_answer(struct link *l);          /* the responder's stream header */
+void link_setup_answer(struct link *l); /* the responder's stream header */
 
 /* link_peer.c: dialling, replacement */
-bool link_peer_admit(struct link *l);            /* hello is there; false: refused */
+bool link_peer_admit(struct link *l); /* hello is there; false: refused */
 void link_peer_lost(struct link_peer *p, struct link *l);
 void link_peer_dial(struct link_peer *p);
 void link_peer_stop(struct link_peer *p);
@@ -124,9 +128,11 @@ void link_peer_stop(struct link_peer *p);
 /* link_conf.c: from configuration to peers */
 struct link_conf *link_conf_copy(const struct link_conf *conf);
 void link_conf_free(struct link_conf *conf); /* NULL is fine */
-NODISCARD enum err link_peers_load(struct links *ls, const struct link_conf *conf, struct link_peer ***out_peers, size_t *out_count,
+NODISCARD enum err link_peers_load(struct links *ls, const struct link_conf *conf,
+                                   struct link_peer ***out_peers, size_t *out_count,
                                    struct buf *why);
 void link_peers_free(struct link_peer **peers, size_t count);
-NODISCARD enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_creds, struct buf *why);
+NODISCARD enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_creds,
+                                   struct buf *why);
 
 #endif

@@ -11,7 +11,7 @@ static struct str peer_key(const void *item)
     return ((const struct link_peer *)item)->name;
 }
 
-/* --- accepting ------------------------------------------------------------------------------------------------- */
+/* --- accepting -------------------------------------------------------------------------------- */
 
 static bool has_room(struct links *ls, struct conn *c)
 {
@@ -76,7 +76,7 @@ static enum err listen_unix(struct link_peer *p, struct buf *why)
     return listener_open(p->ls->net, &o, on_accept_unix, p, &p->listener, why);
 }
 
-/* --- open, close ----------------------------------------------------------------------------------------------- */
+/* --- open, close ------------------------------------------------------------------------------ */
 
 static void index_peers(struct links *ls)
 {
@@ -134,8 +134,9 @@ static struct links *links_new(struct net *net, struct timers *timers, enum link
     return ls;
 }
 
-enum err links_open(struct net *net, struct timers *timers, enum link_role own_role, const struct link_conf *conf,
-                    const struct link_events *events, void *owner, struct links **out_links, struct buf *why)
+enum err links_open(struct net *net, struct timers *timers, enum link_role own_role,
+                    const struct link_conf *conf, const struct link_events *events, void *owner,
+                    struct links **out_links, struct buf *why)
 {
     struct links *ls = links_new(net, timers, own_role, conf);
     enum err e;
@@ -161,7 +162,7 @@ fail:
     return e;
 }
 
-/* --- reload ---------------------------------------------------------------------------------------------------- */
+/* --- reload ----------------------------------------------------------------------------------- */
 
 static bool is_same_text(const char *a, const char *b)
 {
@@ -172,7 +173,8 @@ static bool is_same_peer(const struct link_peer *a, const struct link_peer *b)
 {
     const struct link_peer_conf *x = a->conf, *y = b->conf;
 
-    return x->role == y->role && x->uid == y->uid && is_same_text(x->dial, y->dial) && is_same_text(x->accept, y->accept);
+    return x->role == y->role && x->uid == y->uid && is_same_text(x->dial, y->dial) &&
+           is_same_text(x->accept, y->accept);
 }
 
 static struct link_peer *find_peer(const struct links *ls, struct str name)
@@ -205,7 +207,8 @@ static void move_listener(struct link_peer *p, struct link_peer *q)
     p->listener = NULL;
 }
 
-static enum err listen_new(struct links *ls, struct link_peer **peers, size_t count, struct buf *why)
+static enum err listen_new(struct links *ls, struct link_peer **peers, size_t count,
+                           struct buf *why)
 {
     for (size_t i = 0; i < count; i++) {
         const struct link_peer *old = find_peer(ls, peers[i]->name);
@@ -227,7 +230,8 @@ static void adopt_links(struct links *ls, struct link_peer **peers, size_t count
             move_listener(old, peers[i]);
         if (!old || !is_same_peer(old, peers[i]))
             continue;
-        LIST_FOR_EACH(at, &ls->all) {
+        LIST_FOR_EACH(at, &ls->all)
+        {
             struct link *l = CONTAINER_OF(at, struct link, at);
 
             if (l->peer == old)
@@ -239,7 +243,8 @@ static void adopt_links(struct links *ls, struct link_peer **peers, size_t count
 
 static void end_links(struct links *ls)
 {
-    LIST_FOR_EACH(at, &ls->all) {
+    LIST_FOR_EACH(at, &ls->all)
+    {
         struct link *l = CONTAINER_OF(at, struct link, at);
         bool is_listed = false;
 
@@ -248,13 +253,15 @@ static void end_links(struct links *ls)
         if (l->peer && !is_listed) {
             l->peer = NULL;
             link_fail(l, STREAM_NOT_AUTHORIZED, "it is no longer configured");
-        } else if (l->chain && ls->creds && tls_creds_verify(ls->creds, str_from(l->chain)) != ERR_OK) {
+        } else if (l->chain && ls->creds &&
+                   tls_creds_verify(ls->creds, str_from(l->chain)) != ERR_OK) {
             link_fail(l, STREAM_NOT_AUTHORIZED, "its certificate is not valid any more");
         }
     }
 }
 
-static void take_over(struct links *ls, struct link_conf *conf, struct link_peer **peers, size_t count)
+static void take_over(struct links *ls, struct link_conf *conf, struct link_peer **peers,
+                      size_t count)
 {
     struct link_peer **old = ls->peers;
     size_t old_count = ls->peer_count;
@@ -297,7 +304,7 @@ fail:
     return e;
 }
 
-/* --- for the owner --------------------------------------------------------------------------------------------- */
+/* --- for the owner ---------------------------------------------------------------------------- */
 
 struct str links_own_instance(const struct links *ls)
 {

@@ -1,5 +1,6 @@
-/* How a link comes up: who is there (certificate or uid), stream header, XEP-0114 handshake, hello. LINK.md §1 to §3.
- * Everything here comes from a peer that is not trusted yet: small, bounded, and refused at the first deviation. */
+/* How a link comes up: who is there (certificate or uid), stream header, XEP-0114 handshake, hello.
+ * LINK.md §1 to §3. Everything here comes from a peer that is not trusted yet: small, bounded, and
+ * refused at the first deviation. */
 #include "proto/link_private.h"
 
 #include "common/log.h"
@@ -33,7 +34,7 @@ static void set_peer(struct link *l, struct link_peer *p)
     l->name = str_dup(p->name);
 }
 
-/* --- identity -------------------------------------------------------------------------------------------------- */
+/* --- identity --------------------------------------------------------------------------------- */
 
 static bool check_uid(struct link *l)
 {
@@ -77,7 +78,8 @@ bool link_identify(struct link *l)
         return check_uid(l);
     keep_chain(l);
     if (!l->facts.is_peer_verified) {
-        link_fail(l, STREAM_NOT_AUTHORIZED, "its certificate is not of the link CA, has ended or is revoked");
+        link_fail(l, STREAM_NOT_AUTHORIZED,
+                  "its certificate is not of the link CA, has ended or is revoked");
         return false;
     }
     if (l->peer && !is_in_cert(l, l->peer->name)) {
@@ -87,8 +89,9 @@ bool link_identify(struct link *l)
     return true;
 }
 
-/* The peer of an accepted TLS link: the one that the stream is addressed to at a router (to is the component's name);
- * elsewhere the router whom the certificate names. Only peers that are configured to come this way. */
+/* The peer of an accepted TLS link: the one that the stream is addressed to at a router (to is the
+ * component's name); elsewhere the router whom the certificate names. Only peers that are
+ * configured to come this way. */
 static struct link_peer *find_guest(const struct link *l, struct str to)
 {
     const struct links *ls = l->ls;
@@ -104,7 +107,7 @@ static struct link_peer *find_guest(const struct link *l, struct str to)
     return NULL;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void write_buf(struct link *l, struct buf *take_b)
 {
@@ -161,12 +164,14 @@ static void write_hello(struct link *l)
 {
     struct buf b = { 0 };
 
-    buf_printf(&b, "<hello xmlns='" NS_LINK "' version='" LINK_VERSION "' name='%s' role='%s' instance='%s' features=''/>",
+    buf_printf(&b,
+               "<hello xmlns='" NS_LINK "' version='" LINK_VERSION
+               "' name='%s' role='%s' instance='%s' features=''/>",
                l->ls->conf->name, link_role_names[l->ls->role], l->ls->instance);
     write_buf(l, &b);
 }
 
-/* --- header ---------------------------------------------------------------------------------------------------- */
+/* --- header ----------------------------------------------------------------------------------- */
 
 static bool check_responder_header(struct link *l, const struct stream_header *h)
 {
@@ -189,7 +194,8 @@ static bool check_initiator_header(struct link *l, const struct stream_header *h
         struct link_peer *p = find_guest(l, h->to);
 
         if (!p) {
-            link_fail(l, STREAM_HOST_UNKNOWN, "its certificate names no peer that is configured to dial us");
+            link_fail(l, STREAM_HOST_UNKNOWN,
+                      "its certificate names no peer that is configured to dial us");
             return false;
         }
         set_peer(l, p);
@@ -208,7 +214,8 @@ static void take_header(struct link *l, struct str bytes, struct arena *arena)
     struct stream_header h;
     struct xml *root;
     enum xml_error xe = xml_parse_header(l->ls->parser, bytes, arena, &root);
-    enum stream_error e = xe == XML_OK ? stream_read_header(root, stream_ns(l), &h) : stream_error_from_xml(xe);
+    enum stream_error e =
+        xe == XML_OK ? stream_read_header(root, stream_ns(l), &h) : stream_error_from_xml(xe);
 
     if (e != STREAM_OK) {
         link_fail(l, e, "its stream header is not that of a link in this direction");
@@ -220,13 +227,14 @@ static void take_header(struct link *l, struct str bytes, struct arena *arena)
     link_set_phase(l, PHASE_HANDSHAKE);
 }
 
-/* --- handshake and hello --------------------------------------------------------------------------------------- */
+/* --- handshake and hello ---------------------------------------------------------------------- */
 
 static void take_handshake(struct link *l, const struct xml *x, struct arena *arena)
 {
     char proof[41];
 
-    if (!xml_is(x, NS_COMPONENT_ACCEPT, "handshake")) { /* what the parser gives to a prefixless name, in both directions */
+    if (!xml_is(x, NS_COMPONENT_ACCEPT,
+                "handshake")) { /* what the parser gives to a prefixless name, in both directions */
         link_fail(l, STREAM_NOT_AUTHORIZED, "it sent no handshake");
         return;
     }
@@ -257,8 +265,8 @@ static void take_hello(struct link *l, const struct xml *x)
     if (!xml_is(x, NS_LINK, "hello") || !is_instance(instance)) {
         link_fail(l, STREAM_BAD_FORMAT, "it sent no hello");
     } else if (!str_is(version, LINK_VERSION)) {
-        log_error("the peer speaks another version of the link", kv_text("peer", l->name), kv_str("theirs", version),
-                  kv_text("ours", LINK_VERSION));
+        log_error("the peer speaks another version of the link", kv_text("peer", l->name),
+                  kv_str("theirs", version), kv_text("ours", LINK_VERSION));
         link_fail(l, STREAM_UNSUPPORTED_VERSION, "it speaks another version of the link");
     } else if (!str_is(xml_attr(x, "name"), l->name)) {
         link_fail(l, STREAM_INVALID_FROM, "its hello has another name");
@@ -283,7 +291,8 @@ static void take_error(struct link *l, const struct xml *x)
 static void take_element(struct link *l, struct str bytes, struct arena *arena)
 {
     struct xml *x;
-    enum xml_error xe = xml_parse(l->ls->parser, XML_IN_COMPONENT_STREAM, &xml_default_limits, bytes, arena, &x);
+    enum xml_error xe =
+        xml_parse(l->ls->parser, XML_IN_COMPONENT_STREAM, &xml_default_limits, bytes, arena, &x);
 
     if (xe != XML_OK)
         link_fail(l, stream_error_from_xml(xe), "it sent broken XML");
@@ -314,7 +323,9 @@ static void take_found(struct link *l, enum scan_found found)
 
 struct str link_setup_take(struct link *l, struct str bytes)
 {
-    static const struct scan_limits limits = { .max_bytes = LINK_SETUP_BYTES, .max_depth = 8, .max_attributes = 16 };
+    static const struct scan_limits limits = { .max_bytes = LINK_SETUP_BYTES,
+                                               .max_depth = 8,
+                                               .max_attributes = 16 };
     enum scan_found found;
     size_t used;
 

@@ -11,10 +11,12 @@ static bool may_know(const struct link *who, const char *role)
 
 static struct control_peer peer_of(const struct link *l, bool is_up)
 {
-    return (struct control_peer){ link_name(l), link_instance(l), str_from(link_role_names[link_role(l)]), is_up };
+    return (struct control_peer){ link_name(l), link_instance(l),
+                                  str_from(link_role_names[link_role(l)]), is_up };
 }
 
-static void tell(struct router *r, struct link *to, struct control_peer *peers, size_t count, bool is_all)
+static void tell(struct router *r, struct link *to, struct control_peer *peers, size_t count,
+                 bool is_all)
 {
     struct control_peers told = { .is_all = is_all, .peers = peers, .count = count };
 

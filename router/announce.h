@@ -1,4 +1,5 @@
-/* Who is linked to this router, and who owns which slots, told to those who may know: c2s and s2s hear of session managers alone. */
+/* Who is linked to this router, and who owns which slots, told to those who may know: c2s and s2s
+ * hear of session managers alone. */
 #ifndef ROUTER_ANNOUNCE_H
 #define ROUTER_ANNOUNCE_H
 

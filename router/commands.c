@@ -29,7 +29,8 @@ static struct str cell_cert_days(struct cell *cell, int64_t expiry)
     return str_from(cell->text);
 }
 
-static void link_row(struct ctl_request *request, const struct router *r, const struct link_status *st)
+static void link_row(struct ctl_request *request, const struct router *r,
+                     const struct link_status *st)
 {
     struct cell c[7];
 
@@ -52,8 +53,10 @@ static void link_row(struct ctl_request *request, const struct router *r, const 
 
 static void run_links(void *app, struct ctl_request *request)
 {
-    static const char *const columns[] = { "peer", "role", "state", "by", "transport", "seconds", "frames_in", "frames_out",
-                                           "bytes_in", "bytes_out", "queued", "certificate_days", "error", NULL };
+    static const char *const columns[] = {
+        "peer",       "role",     "state",     "by",     "transport",        "seconds", "frames_in",
+        "frames_out", "bytes_in", "bytes_out", "queued", "certificate_days", "error",   NULL
+    };
     struct router *r = app;
     struct link_status st;
 
@@ -73,16 +76,19 @@ static void run_slots(void *app, struct ctl_request *request)
         const struct slots_sm *sm = r->slots.sms[i];
         struct cell c[3];
 
-        ctl_row(request, (struct str[]){ str_from(sm->name), links_find(r->links, str_from(sm->name)) ? STR("up") : STR("down"),
-                                         cell_u64(&c[0], sm->epoch), cell_u64(&c[1], sm->owned),
-                                         cell_u64(&c[2], sm->host_count) });
+        ctl_row(request,
+                (struct str[]){ str_from(sm->name),
+                                links_find(r->links, str_from(sm->name)) ? STR("up") : STR("down"),
+                                cell_u64(&c[0], sm->epoch), cell_u64(&c[1], sm->owned),
+                                cell_u64(&c[2], sm->host_count) });
     }
     ctl_finish(request, CTL_OK);
 }
 
 static void run_components(void *app, struct ctl_request *request)
 {
-    static const char *const columns[] = { "component", "address", "tls", "seconds", "stanzas_in", "stanzas_out", "queued", NULL };
+    static const char *const columns[] = { "component",  "address",     "tls",    "seconds",
+                                           "stanzas_in", "stanzas_out", "queued", NULL };
     struct router *r = app;
     struct component_status st;
 
@@ -90,16 +96,20 @@ static void run_components(void *app, struct ctl_request *request)
     for (size_t at = 0; components_status_next(r->components, &at, &st);) {
         struct cell c[4];
 
-        ctl_row(request, (struct str[]){ st.domain, str_from(st.address), st.is_tls ? STR("yes") : STR("no"),
-                                         cell_since(&c[0], r, st.since_ms), cell_u64(&c[1], st.stanzas_in),
-                                         cell_u64(&c[2], st.stanzas_out), cell_u64(&c[3], st.queued) });
+        ctl_row(request,
+                (struct str[]){ st.domain, str_from(st.address), st.is_tls ? STR("yes") : STR("no"),
+                                cell_since(&c[0], r, st.since_ms), cell_u64(&c[1], st.stanzas_in),
+                                cell_u64(&c[2], st.stanzas_out), cell_u64(&c[3], st.queued) });
     }
     ctl_finish(request, CTL_OK);
 }
 
 const struct ctl_command router_commands[] = {
-    { "links", CTL_READ, 0, 0, "links", "Every configured peer and the state of its link.", run_links },
-    { "slots", CTL_READ, 0, 0, "slots", "The session managers and how many slots each owns.", run_slots },
-    { "components", CTL_READ, 0, 0, "components", "The third-party components that are attached.", run_components },
+    { "links", CTL_READ, 0, 0, "links", "Every configured peer and the state of its link.",
+      run_links },
+    { "slots", CTL_READ, 0, 0, "slots", "The session managers and how many slots each owns.",
+      run_slots },
+    { "components", CTL_READ, 0, 0, "components", "The third-party components that are attached.",
+      run_components },
     { 0 },
 };

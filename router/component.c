@@ -1,4 +1,5 @@
-/* The connection of one component: bytes in, elements out to component_stream.c and component_stanza.c; its end. */
+/* The connection of one component: bytes in, elements out to component_stream.c and
+ * component_stanza.c; its end. */
 #include "router/component_private.h"
 
 #include "common/log.h"
@@ -18,7 +19,8 @@ static void component_free(struct component *c)
 
 static void set_phase(struct component *c, enum component_phase phase)
 {
-    log_debug("component", kv_text("domain", c->domain ? c->domain : ""), kv_u64("from", c->phase), kv_u64("to", phase));
+    log_debug("component", kv_text("domain", c->domain ? c->domain : ""), kv_u64("from", c->phase),
+              kv_u64("to", phase));
     c->phase = phase;
 }
 
@@ -54,8 +56,9 @@ void component_fail(struct component *c, enum stream_error e, const char *reason
     if (c->phase == COMPONENT_OVER)
         return;
     conn_peer_text(c->conn, address);
-    log_warn("component refused", kv_text("domain", c->domain ? c->domain : ""), kv_text("address", address),
-             kv_text("error", stream_error_name(e)), kv_text("reason", reason));
+    log_warn("component refused", kv_text("domain", c->domain ? c->domain : ""),
+             kv_text("address", address), kv_text("error", stream_error_name(e)),
+             kv_text("reason", reason));
     audit("link-refused", kv_text("peer", c->domain ? c->domain : ""), kv_text("address", address),
           kv_text("reason", reason));
     if (c->phase == COMPONENT_OPENING)
@@ -68,7 +71,8 @@ void component_fail(struct component *c, enum stream_error e, const char *reason
     component_over(c, reason);
 }
 
-/* What a session manager wrote is of jabber:client; a component lives in jabber:component:accept. */
+/* What a session manager wrote is of jabber:client; a component lives in jabber:component:accept.
+ */
 void component_write(struct component *c, struct xml *x)
 {
     struct buf b = { 0 };
@@ -83,7 +87,7 @@ void component_write(struct component *c, struct xml *x)
     buf_fini(&b);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void take_element(struct component *c, struct str bytes)
 {
@@ -117,7 +121,8 @@ static struct scan_limits limits_of(const struct component *c)
     bool is_active = c->phase == COMPONENT_ACTIVE;
 
     return (struct scan_limits){
-        .max_bytes = is_active ? (uint32_t)c->all->router->conf->component_max_stanza : COMPONENT_HEADER_BYTES,
+        .max_bytes = is_active ? (uint32_t)c->all->router->conf->component_max_stanza
+                               : COMPONENT_HEADER_BYTES,
         .max_depth = (uint16_t)xml_default_limits.max_depth,
         .max_attributes = xml_default_limits.max_attributes,
     };
@@ -128,7 +133,8 @@ static void take_one(struct component *c, struct str *bytes)
 {
     struct scan_limits limits = limits_of(c);
     size_t used;
-    enum scan_found found = scan_next(&c->scan, *bytes, c->phase > COMPONENT_OPENING, &limits, &used);
+    enum scan_found found =
+        scan_next(&c->scan, *bytes, c->phase > COMPONENT_OPENING, &limits, &used);
     struct str piece = str_of(bytes->p, used);
 
     *bytes = str_of(bytes->p + used, bytes->n - used);
@@ -141,7 +147,8 @@ static void take_one(struct component *c, struct str *bytes)
     if (c->phase <= COMPONENT_OPENING && piece.n > 2 * COMPONENT_HEADER_BYTES)
         found = SCAN_TOO_LARGE;
     /* The declaration, and white space behind it, is parsed with the header. */
-    if (found == SCAN_MORE || (c->phase == COMPONENT_OPENING && (found == SCAN_DECLARATION || found == SCAN_SPACE)))
+    if (found == SCAN_MORE ||
+        (c->phase == COMPONENT_OPENING && (found == SCAN_DECLARATION || found == SCAN_SPACE)))
         return;
     take_found(c, found, piece);
     buf_fini(&c->partial);
@@ -169,10 +176,13 @@ static void on_secure(void *owner, struct conn *conn)
 static void on_end(void *owner, struct conn *conn, enum err why)
 {
     (void)conn;
-    component_over(owner, why == ERR_LIMIT ? "too much waits to be written (component_queue)" : err_text(why));
+    component_over(owner, why == ERR_LIMIT ? "too much waits to be written (component_queue)"
+                                           : err_text(why));
 }
 
-const struct conn_events component_events = { .on_data = on_data, .on_secure = on_secure, .on_end = on_end };
+const struct conn_events component_events = { .on_data = on_data,
+                                              .on_secure = on_secure,
+                                              .on_end = on_end };
 
 static void on_timer(struct timer *t)
 {
@@ -196,7 +206,8 @@ struct component *component_new(struct components *cs, struct conn *conn)
     cs->guests++;
     list_push_back(&cs->all, &c->at);
     timer_init(&c->timer, on_timer);
-    timer_set(cs->router->service->timers, &c->timer, (uint64_t)cs->router->conf->component_auth_ms);
+    timer_set(cs->router->service->timers, &c->timer,
+              (uint64_t)cs->router->conf->component_auth_ms);
     conn_set_queue_limit(conn, (size_t)cs->router->conf->component_queue);
     return c;
 }

@@ -1,4 +1,5 @@
-/* Third-party components (XEP-0114, jabber:component:accept): a port of their own, where every stanza is parsed, both ways. */
+/* Third-party components (XEP-0114, jabber:component:accept): a port of their own, where every
+ * stanza is parsed, both ways. */
 #ifndef ROUTER_COMPONENT_H
 #define ROUTER_COMPONENT_H
 
@@ -8,7 +9,8 @@ struct component;  /* one connection */
 struct components; /* all of the router */
 
 /* Listens if the configuration says so. */
-NODISCARD enum err components_open(struct router *r, struct components **out_components, struct buf *why);
+NODISCARD enum err components_open(struct router *r, struct components **out_components,
+                                   struct buf *why);
 /* New certificate, limits, secrets; components that are no longer listed end. */
 NODISCARD enum err components_reload(struct components *cs, struct buf *why);
 void components_close(struct components *cs); /* NULL is fine */
@@ -21,7 +23,8 @@ size_t components_count(const struct components *cs);
 /* Walks the domains attached; *at starts at 0. */
 bool components_next(const struct components *cs, size_t *at, struct str *out_domain);
 
-/* A frame from an sm. ERR_MALFORMED, ERR_DENIED: the payload is not one stanza with the frame's addresses. */
+/* A frame from an sm. ERR_MALFORMED, ERR_DENIED: the payload is not one stanza with the frame's
+ * addresses. */
 NODISCARD enum err component_send(struct component *c, const struct frame *f);
 
 /* For commands. */

@@ -9,7 +9,7 @@
 
 enum {
     COMPONENT_LINGER_MS = 2000,
-    COMPONENT_MAX_GUESTS = 64,       /* accepted, handshake not done */
+    COMPONENT_MAX_GUESTS = 64, /* accepted, handshake not done */
     COMPONENT_HEADER_BYTES = 4096,
     COMPONENT_PAUSE_BYTES = 4 << 20, /* so much waits for a session manager: components wait too */
     COMPONENT_RESUME_MS = 100,
@@ -17,10 +17,10 @@ enum {
 
 enum component_phase {
     COMPONENT_SECURING,
-    COMPONENT_OPENING,   /* waits for the stream header */
-    COMPONENT_SHAKING,   /* waits for <handshake/> */
+    COMPONENT_OPENING, /* waits for the stream header */
+    COMPONENT_SHAKING, /* waits for <handshake/> */
     COMPONENT_ACTIVE,
-    COMPONENT_OVER,      /* freed as soon as nothing on the stack uses it */
+    COMPONENT_OVER, /* freed as soon as nothing on the stack uses it */
 };
 
 struct component {
@@ -28,11 +28,11 @@ struct component {
     struct list at;
     struct conn *conn;
     enum component_phase phase;
-    char *domain;         /* once the header named a configured one */
+    char *domain; /* once the header named a configured one */
     char stream_id[33];
     struct scan scan;
     struct buf partial;
-    struct timer timer;   /* until active: the limit; then, while paused: when to look again */
+    struct timer timer; /* until active: the limit; then, while paused: when to look again */
     bool is_busy, is_paused;
     uint64_t up_ms, stanzas_in, stanzas_out;
 };
@@ -56,8 +56,10 @@ struct component_known {
 /* component.c */
 struct component *component_new(struct components *cs, struct conn *c);
 extern const struct conn_events component_events;
-void component_over(struct component *c, const char *reason);  /* closes; frees now or at the end of the callback */
-void component_fail(struct component *c, enum stream_error e, const char *reason); /* a stream error first */
+void component_over(struct component *c,
+                    const char *reason); /* closes; frees now or at the end of the callback */
+void component_fail(struct component *c, enum stream_error e,
+                    const char *reason);                  /* a stream error first */
 void component_write(struct component *c, struct xml *x); /* of jabber:client; changed */
 
 /* component_stream.c: header, handshake */

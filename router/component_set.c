@@ -31,7 +31,7 @@ static void on_accept(void *owner, struct conn *conn)
         conn_start_tls(conn, cs->creds, true, NULL, STR_NONE);
 }
 
-/* --- who is configured --------------------------------------------------------------------------------------------- */
+/* --- who is configured ------------------------------------------------------------------------ */
 
 static void free_known(struct table *known)
 {
@@ -46,7 +46,8 @@ static void free_known(struct table *known)
     table_fini(known);
 }
 
-static enum err add_known(struct table *known, const struct router_component_conf *conf, struct arena *arena, struct buf *why)
+static enum err add_known(struct table *known, const struct router_component_conf *conf,
+                          struct arena *arena, struct buf *why)
 {
     struct component_known *k;
     struct str domain;
@@ -80,7 +81,8 @@ static enum err load_known(const struct router_conf *conf, struct table *known, 
     return e;
 }
 
-static enum err load_creds(const struct router_conf *conf, struct tls_creds **out_creds, struct buf *why)
+static enum err load_creds(const struct router_conf *conf, struct tls_creds **out_creds,
+                           struct buf *why)
 {
     struct tls_cert cert = { conf->component_cert_file, conf->component_key_file };
     struct tls_options o = { .certs = &cert, .cert_count = 1 };
@@ -89,7 +91,7 @@ static enum err load_creds(const struct router_conf *conf, struct tls_creds **ou
     return conf->component_cert_file ? tls_creds_new(&o, out_creds, why) : ERR_OK;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static enum err listen_on(struct components *cs, struct buf *why)
 {
@@ -138,7 +140,8 @@ void components_close(struct components *cs)
     if (!cs)
         return;
     components_drain(cs);
-    LIST_FOR_EACH_SAFE(at, following, &cs->all) {
+    LIST_FOR_EACH_SAFE(at, following, &cs->all)
+    {
         struct component *c = CONTAINER_OF(at, struct component, at);
         struct buf b = { 0 };
 
@@ -172,9 +175,11 @@ enum err components_reload(struct components *cs, struct buf *why)
     tls_creds_unref(cs->creds);
     cs->known = known;
     cs->creds = creds;
-    LIST_FOR_EACH_SAFE(at, following, &cs->all) {
+    LIST_FOR_EACH_SAFE(at, following, &cs->all)
+    {
         struct component *c = CONTAINER_OF(at, struct component, at);
-        const struct component_known *k = c->domain ? table_get(&cs->known, str_from(c->domain)) : NULL;
+        const struct component_known *k =
+            c->domain ? table_get(&cs->known, str_from(c->domain)) : NULL;
 
         if (c->domain && !k)
             component_fail(c, STREAM_HOST_GONE, "it is no longer configured");
@@ -182,7 +187,7 @@ enum err components_reload(struct components *cs, struct buf *why)
     return ERR_OK;
 }
 
-/* --- who is attached ----------------------------------------------------------------------------------------------- */
+/* --- who is attached -------------------------------------------------------------------------- */
 
 bool components_is_known(const struct components *cs, struct str domain)
 {

@@ -1,11 +1,12 @@
-/* Stanzas of components, both ways: checked, put into the other namespace, addressed. XEP-0114 §3, RFC 6120 §8. */
+/* Stanzas of components, both ways: checked, put into the other namespace, addressed. XEP-0114 §3,
+ * RFC 6120 §8. */
 #include "router/component_private.h"
 
 #include "proto/ns.h"
 #include "router/forward.h"
 #include "router/metrics.h"
 
-/* --- from the component -------------------------------------------------------------------------------------------- */
+/* --- from the component ----------------------------------------------------------------------- */
 
 static bool is_stanza(const struct xml *x)
 {
@@ -13,8 +14,8 @@ static bool is_stanza(const struct xml *x)
            (str_is(x->name, "message") || str_is(x->name, "presence") || str_is(x->name, "iq"));
 }
 
-/* STREAM_OK, or what ends the stream: "All stanzas sent to the server MUST possess a 'from' attribute and a 'to'
- * attribute"; the domain of from MUST be the component's (XEP-0114 §3). */
+/* STREAM_OK, or what ends the stream: "All stanzas sent to the server MUST possess a 'from'
+ * attribute and a 'to' attribute"; the domain of from MUST be the component's (XEP-0114 §3). */
 static enum stream_error check_stanza(const struct component *c, struct stanza *s)
 {
     struct str from = xml_attr(s->el, "from");
@@ -29,7 +30,8 @@ static enum stream_error check_stanza(const struct component *c, struct stanza *
     return STREAM_OK;
 }
 
-static void answer_error(struct component *c, const struct stanza *s, enum stanza_error e, const char *text)
+static void answer_error(struct component *c, const struct stanza *s, enum stanza_error e,
+                         const char *text)
 {
     struct stanza *reply = stanza_error_reply(s, e, str_from(text));
 
@@ -93,7 +95,8 @@ static void take_read(struct component *c, struct stanza *s)
 void component_take_stanza(struct component *c, struct str bytes)
 {
     struct stanza *s = stanza_new(STANZA_MESSAGE, TYPE_NONE);
-    enum xml_error xe = xml_parse(c->all->router->parser, XML_IN_COMPONENT_STREAM, &xml_default_limits, bytes, &s->arena, &s->el);
+    enum xml_error xe = xml_parse(c->all->router->parser, XML_IN_COMPONENT_STREAM,
+                                  &xml_default_limits, bytes, &s->arena, &s->el);
 
     if (xe != XML_OK)
         component_fail(c, stream_error_from_xml(xe), "it sent broken XML");
@@ -104,12 +107,13 @@ void component_take_stanza(struct component *c, struct str bytes)
     stanza_unref(s);
 }
 
-/* --- to the component ---------------------------------------------------------------------------------------------- */
+/* --- to the component ------------------------------------------------------------------------- */
 
 /* LINK.md §4: the frame's addresses are the stanza's own. */
 static bool is_addressed(const struct stanza *s, const struct frame *f)
 {
-    return jid_is_set(&s->from) && jid_is_set(&s->to) && str_eq(frame_address_of(s->from.full), f->from) &&
+    return jid_is_set(&s->from) && jid_is_set(&s->to) &&
+           str_eq(frame_address_of(s->from.full), f->from) &&
            str_eq(frame_address_of(s->to.full), f->to);
 }
 
@@ -118,7 +122,8 @@ enum err component_send(struct component *c, const struct frame *f)
     struct stanza *s = stanza_new(STANZA_MESSAGE, TYPE_NONE);
     enum err e = ERR_MALFORMED;
 
-    if (xml_parse(c->all->router->parser, XML_ALONE, &xml_default_limits, f->payload, &s->arena, &s->el) == XML_OK &&
+    if (xml_parse(c->all->router->parser, XML_ALONE, &xml_default_limits, f->payload, &s->arena,
+                  &s->el) == XML_OK &&
         is_stanza(s->el) && stanza_read(s) == STANZA_OK)
         e = is_addressed(s, f) ? ERR_OK : ERR_DENIED;
     if (e == ERR_OK)

@@ -27,7 +27,8 @@ void component_answer_header(struct component *c, struct str to)
     buf_fini(&b);
 }
 
-static const struct component_known *known_as(const struct component *c, struct str to, struct arena *arena)
+static const struct component_known *known_as(const struct component *c, struct str to,
+                                              struct arena *arena)
 {
     struct str domain;
 
@@ -43,7 +44,8 @@ void component_take_header(struct component *c, struct str bytes)
     struct stream_header h;
     struct xml *root;
     enum xml_error xe = xml_parse_header(c->all->router->parser, bytes, &arena, &root);
-    enum stream_error e = xe == XML_OK ? stream_read_header(root, NS_COMPONENT_ACCEPT, &h) : stream_error_from_xml(xe);
+    enum stream_error e = xe == XML_OK ? stream_read_header(root, NS_COMPONENT_ACCEPT, &h)
+                                       : stream_error_from_xml(xe);
 
     if (e != STREAM_OK) {
         component_fail(c, e, "its stream header is not that of a component");
@@ -82,7 +84,8 @@ static void attach(struct component *c)
     metric_inc(&router_metric_components);
     conn_write(c->conn, STR("<handshake/>"));
     log_info("component attached", kv_text("domain", c->domain), kv_text("address", address));
-    audit("link-up", kv_text("peer", c->domain), kv_text("role", "component"), kv_text("address", address));
+    audit("link-up", kv_text("peer", c->domain), kv_text("role", "component"),
+          kv_text("address", address));
     announce_component(r, str_from(c->domain), true);
 }
 
@@ -91,7 +94,8 @@ void component_take_handshake(struct component *c, struct str bytes)
     const struct component_known *known = table_get(&c->all->known, str_from(c->domain));
     struct arena arena = { 0 };
     struct xml *x;
-    enum xml_error xe = xml_parse(c->all->router->parser, XML_IN_COMPONENT_STREAM, &xml_default_limits, bytes, &arena, &x);
+    enum xml_error xe = xml_parse(c->all->router->parser, XML_IN_COMPONENT_STREAM,
+                                  &xml_default_limits, bytes, &arena, &x);
     char proof[41];
 
     link_handshake(str_from(c->stream_id), known ? buf_str(&known->secret) : STR(""), proof);

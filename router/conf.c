@@ -11,35 +11,48 @@ static const struct conf_key keys[] = {
     SERVICE_CONF_KEYS,
     LINK_CONF_KEYS(AT(link)),
     { "component_listen", CONF_TEXT, AT(component_listen), "", 0, 0, NULL, CONF_AT_START,
-      "Where third-party components (XEP-0114) connect: \"127.0.0.1:5347\", \"unix:PATH\", or another address with component_cert." },
+      "Where third-party components (XEP-0114) connect: \"127.0.0.1:5347\", \"unix:PATH\", or "
+      "another address with component_cert." },
     { "component_cert", CONF_PATH, AT(component_cert_file), "", 0, 0, NULL, CONF_AT_RELOAD,
-      "Certificate of the component port, PEM. With it, components speak TLS from the first byte." },
-    { "component_key", CONF_PATH, AT(component_key_file), "", 0, 0, NULL, CONF_AT_RELOAD, "Key of component_cert, PEM." },
-    { "component_max_stanza", CONF_SIZE, AT(component_max_stanza), "256k", 10000, 8388608, NULL, CONF_AT_RELOAD,
+      "Certificate of the component port, PEM. With it, components speak TLS from the first "
+      "byte." },
+    { "component_key", CONF_PATH, AT(component_key_file), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Key of component_cert, PEM." },
+    { "component_max_stanza", CONF_SIZE, AT(component_max_stanza), "256k", 10000, 8388608, NULL,
+      CONF_AT_RELOAD,
       "The largest stanza that a component may send. Must stay below link_max_payload." },
-    { "component_queue", CONF_SIZE, AT(component_queue), "16M", 65536, 1073741824, NULL, CONF_AT_RELOAD,
-      "Bytes that may wait for one component; beyond this its connection ends." },
-    { "component_auth_timeout", CONF_DURATION, AT(component_auth_ms), "10s", 1000, 600000, NULL, CONF_AT_RELOAD,
-      "From accepting a component's connection until its handshake is done." },
+    { "component_queue", CONF_SIZE, AT(component_queue), "16M", 65536, 1073741824, NULL,
+      CONF_AT_RELOAD, "Bytes that may wait for one component; beyond this its connection ends." },
+    { "component_auth_timeout", CONF_DURATION, AT(component_auth_ms), "10s", 1000, 600000, NULL,
+      CONF_AT_RELOAD, "From accepting a component's connection until its handshake is done." },
     { 0 },
 };
 
 static const struct conf_key component_keys[] = {
-    { "secret_file", CONF_PATH, offsetof(struct router_component_conf, secret_file), NULL, 0, 0, NULL, CONF_AT_RELOAD,
-      "File with the secret of the XEP-0114 handshake." },
+    { "secret_file", CONF_PATH, offsetof(struct router_component_conf, secret_file), NULL, 0, 0,
+      NULL, CONF_AT_RELOAD, "File with the secret of the XEP-0114 handshake." },
     { 0 },
 };
 
 static const struct conf_section sections[] = {
     { .keys = keys, .doc = "The router." },
-    { .name = "peer", .keys = link_peer_keys, .is_titled = true, .offset = AT(link.peers),
-      .item_bytes = sizeof(struct link_peer_conf), .doc = "A process of the cluster, by its component name." },
-    { .name = "component", .keys = component_keys, .is_titled = true, .offset = AT(components),
-      .item_bytes = sizeof(struct router_component_conf), .doc = "A third-party component, by its domain." },
+    { .name = "peer",
+      .keys = link_peer_keys,
+      .is_titled = true,
+      .offset = AT(link.peers),
+      .item_bytes = sizeof(struct link_peer_conf),
+      .doc = "A process of the cluster, by its component name." },
+    { .name = "component",
+      .keys = component_keys,
+      .is_titled = true,
+      .offset = AT(components),
+      .item_bytes = sizeof(struct router_component_conf),
+      .doc = "A third-party component, by its domain." },
     { .is_end = true },
 };
 
-const struct conf_spec router_conf_spec = { .bytes = sizeof(struct router_conf), .sections = sections };
+const struct conf_spec router_conf_spec = { .bytes = sizeof(struct router_conf),
+                                            .sections = sections };
 
 bool router_conf_is_local(const struct net_address *a)
 {
@@ -61,8 +74,10 @@ static enum err check_listen(const struct router_conf *c, struct buf *why)
         return ERR_MALFORMED;
     }
     if (!router_conf_is_local(&a) && !c->component_cert_file) {
-        buf_printf(why, "component_listen: %s can be reached from other hosts: component_cert and component_key are needed "
-                        "there; without TLS only 127.0.0.1, [::1] and unix: are possible\n",
+        buf_printf(why,
+                   "component_listen: %s can be reached from other hosts: component_cert and "
+                   "component_key are needed "
+                   "there; without TLS only 127.0.0.1, [::1] and unix: are possible\n",
                    c->component_listen);
         return ERR_MALFORMED;
     }

@@ -17,7 +17,7 @@ struct target {
     const char *why_not; /* for nobody: the reason of <bounce/> */
 };
 
-/* --- the world, for the policy ------------------------------------------------------------------------------------ */
+/* --- the world, for the policy ---------------------------------------------------------------- */
 
 static bool is_process(const void *owner, struct str name)
 {
@@ -44,18 +44,20 @@ static struct policy_world world_of(const struct router *r)
 static enum policy_role role_of(const struct link *l)
 {
     static const enum policy_role roles[] = {
-        [LINK_ROLE_C2S] = POLICY_C2S, [LINK_ROLE_S2S] = POLICY_S2S, [LINK_ROLE_SM] = POLICY_SM };
+        [LINK_ROLE_C2S] = POLICY_C2S, [LINK_ROLE_S2S] = POLICY_S2S, [LINK_ROLE_SM] = POLICY_SM
+    };
 
     ASSERT(link_role(l) != LINK_ROLE_ROUTER); /* link_conf.c admits none */
     return roles[link_role(l)];
 }
 
-/* --- the way ------------------------------------------------------------------------------------------------------- */
+/* --- the way ---------------------------------------------------------------------------------- */
 
 static struct target to_link(struct link *l)
 {
-    static const enum policy_to classes[] = {
-        [LINK_ROLE_C2S] = POLICY_TO_C2S, [LINK_ROLE_S2S] = POLICY_TO_S2S, [LINK_ROLE_SM] = POLICY_TO_SM };
+    static const enum policy_to classes[] = { [LINK_ROLE_C2S] = POLICY_TO_C2S,
+                                              [LINK_ROLE_S2S] = POLICY_TO_S2S,
+                                              [LINK_ROLE_SM] = POLICY_TO_SM };
 
     return (struct target){ .to = classes[link_role(l)], .link = l };
 }
@@ -88,7 +90,7 @@ static struct target find_target(const struct router *r, struct str address)
     return (struct target){ .to = POLICY_TO_NOBODY, .why_not = "no-peer" };
 }
 
-/* --- control from session managers -------------------------------------------------------------------------------- */
+/* --- control from session managers ------------------------------------------------------------ */
 
 static enum err take_slots(struct router *r, struct link *from, const struct frame *f)
 {
@@ -102,15 +104,17 @@ static enum err take_slots(struct router *r, struct link *from, const struct fra
         return ERR_MALFORMED;
     e = slots_take(&r->slots, link_name(from), &told, f->payload);
     if (e == ERR_DENIED)
-        log_error("a session manager has the slot key of another cluster", kv_str("sm", link_name(from)));
+        log_error("a session manager has the slot key of another cluster",
+                  kv_str("sm", link_name(from)));
     if (e != ERR_OK)
         return e;
-    log_info("slots", kv_str("sm", link_name(from)), kv_u64("epoch", told.epoch), kv_u64("hosts", told.host_count));
+    log_info("slots", kv_str("sm", link_name(from)), kv_u64("epoch", told.epoch),
+             kv_u64("hosts", told.host_count));
     announce_slots(r, link_name(from), f->payload);
     return ERR_OK;
 }
 
-/* --- refusal ------------------------------------------------------------------------------------------------------- */
+/* --- refusal ---------------------------------------------------------------------------------- */
 
 static void refuse(struct link *from, const struct frame *f, const char *what)
 {
@@ -118,8 +122,8 @@ static void refuse(struct link *from, const struct frame *f, const char *what)
 
     link_set_data(from, (void *)count);
     metric_inc(&router_metric_violations);
-    audit("policy-violation", kv_str("peer", link_name(from)), kv_str("from", f->from), kv_str("to", f->to),
-          kv_text("what", what));
+    audit("policy-violation", kv_str("peer", link_name(from)), kv_str("from", f->from),
+          kv_str("to", f->to), kv_text("what", what));
     if (count >= MAX_VIOLATIONS)
         link_refuse(from, "it violated the policy again and again");
 }
@@ -166,7 +170,8 @@ void forward_frame(struct router *r, struct link *from, const struct frame *f, s
     }
 }
 
-enum err forward_from_component(struct router *r, struct str domain, const struct frame *f, struct link **out_via)
+enum err forward_from_component(struct router *r, struct str domain, const struct frame *f,
+                                struct link **out_via)
 {
     struct policy_world world = world_of(r);
     struct policy_sender sender = { POLICY_COMPONENT, domain, STR_NONE };
@@ -174,8 +179,8 @@ enum err forward_from_component(struct router *r, struct str domain, const struc
 
     if (!policy_may_send(POLICY_COMPONENT, policy_from(&world, &sender, f->from), target.to)) {
         metric_inc(&router_metric_violations);
-        audit("policy-violation", kv_str("peer", domain), kv_str("from", f->from), kv_str("to", f->to),
-              kv_text("what", "not allowed to components"));
+        audit("policy-violation", kv_str("peer", domain), kv_str("from", f->from),
+              kv_str("to", f->to), kv_text("what", "not allowed to components"));
         return ERR_DENIED;
     }
     if (!target.link)

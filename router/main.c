@@ -1,5 +1,6 @@
-/* sallyport-router: carries frames between connection managers, session managers and components, by name, under a policy. It keeps
- * nothing and looks into no stanza but those of third-party components. */
+/* sallyport-router: carries frames between connection managers, session managers and components, by
+ * name, under a policy. It keeps nothing and looks into no stanza but those of third-party
+ * components. */
 #include "router/router.h"
 
 /* What names log lines and control sockets. */

@@ -3,20 +3,25 @@
 
 #include "router/router.h"
 
-struct metric router_metric_frames =
-    METRIC("sallyport_router_frames_total", METRIC_COUNTER, "Frames that came from links and components.");
+struct metric router_metric_frames = METRIC("sallyport_router_frames_total", METRIC_COUNTER,
+                                            "Frames that came from links and components.");
 struct metric router_metric_bounces =
-    METRIC("sallyport_router_bounces_total", METRIC_COUNTER, "Frames that went back because nobody was linked under their address.");
-struct metric router_metric_violations =
-    METRIC("sallyport_router_violations_total", METRIC_COUNTER, "Frames and stanzas refused by the policy.");
+    METRIC("sallyport_router_bounces_total", METRIC_COUNTER,
+           "Frames that went back because nobody was linked under their address.");
+struct metric router_metric_violations = METRIC("sallyport_router_violations_total", METRIC_COUNTER,
+                                                "Frames and stanzas refused by the policy.");
 struct metric router_metric_components =
     METRIC("sallyport_router_components", METRIC_GAUGE, "Third-party components attached.");
 struct metric router_metric_component_stanzas =
-    METRIC("sallyport_router_component_stanzas_total", METRIC_COUNTER, "Stanzas from and to third-party components.");
+    METRIC("sallyport_router_component_stanzas_total", METRIC_COUNTER,
+           "Stanzas from and to third-party components.");
 
-static struct metric links_up = METRIC("sallyport_router_links", METRIC_GAUGE, "Links that are up.");
-static struct metric links_configured = METRIC("sallyport_router_links_configured", METRIC_GAUGE, "Peers that are configured.");
-static struct metric queued = METRIC("sallyport_router_queued_bytes", METRIC_GAUGE, "Bytes that wait to be written to links.");
+static struct metric links_up =
+    METRIC("sallyport_router_links", METRIC_GAUGE, "Links that are up.");
+static struct metric links_configured =
+    METRIC("sallyport_router_links_configured", METRIC_GAUGE, "Peers that are configured.");
+static struct metric queued = METRIC("sallyport_router_queued_bytes", METRIC_GAUGE,
+                                     "Bytes that wait to be written to links.");
 
 static void on_collect(void *owner, struct buf *out)
 {

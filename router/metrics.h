@@ -6,8 +6,8 @@
 
 struct router;
 
-extern struct metric router_metric_frames, router_metric_bounces, router_metric_violations, router_metric_components,
-    router_metric_component_stanzas;
+extern struct metric router_metric_frames, router_metric_bounces, router_metric_violations,
+    router_metric_components, router_metric_component_stanzas;
 
 /* Once; r is asked at each scrape. */
 void router_metrics_register(struct router *r);

@@ -1,4 +1,5 @@
-/* The table of ARCHITECTURE §3, and how an address is sorted for it. It knows no links: who asks says which names exist. */
+/* The table of ARCHITECTURE §3, and how an address is sorted for it. It knows no links: who asks
+ * says which names exist. */
 #include "router/policy.h"
 
 #include "proto/frame.h"
@@ -7,11 +8,13 @@ static const struct {
     unsigned from, to;
 } rows[POLICY_ROLE_COUNT] = {
     [POLICY_C2S] = { POLICY_FROM_SELF, POLICY_TO_SM | POLICY_TO_NOBODY },
-    [POLICY_S2S] = { POLICY_FROM_SELF | POLICY_FROM_REMOTE, POLICY_TO_SM | POLICY_TO_OWNER | POLICY_TO_NOBODY },
+    [POLICY_S2S] = { POLICY_FROM_SELF | POLICY_FROM_REMOTE,
+                     POLICY_TO_SM | POLICY_TO_OWNER | POLICY_TO_NOBODY },
     /* What s2s and components gave a session manager it hands on to other owners. */
-    [POLICY_SM] = { POLICY_FROM_SELF | POLICY_FROM_HOSTED | POLICY_FROM_COMPONENT | POLICY_FROM_REMOTE,
-                    POLICY_TO_SM | POLICY_TO_OWNER | POLICY_TO_C2S | POLICY_TO_S2S | POLICY_TO_COMPONENT |
-                        POLICY_TO_ROUTER | POLICY_TO_NOBODY },
+    [POLICY_SM] = { POLICY_FROM_SELF | POLICY_FROM_HOSTED | POLICY_FROM_COMPONENT |
+                        POLICY_FROM_REMOTE,
+                    POLICY_TO_SM | POLICY_TO_OWNER | POLICY_TO_C2S | POLICY_TO_S2S |
+                        POLICY_TO_COMPONENT | POLICY_TO_ROUTER | POLICY_TO_NOBODY },
     [POLICY_COMPONENT] = { POLICY_FROM_SELF, POLICY_TO_OWNER | POLICY_TO_NOBODY },
 };
 
@@ -28,7 +31,8 @@ struct str policy_domain(struct str address)
     return str_is_set(domain) ? domain : bare;
 }
 
-/* The client connections of a c2s bear its instance: one that was started again cannot speak for those before. */
+/* The client connections of a c2s bear its instance: one that was started again cannot speak for
+ * those before. */
 static bool is_own(const struct policy_sender *sender, struct str address)
 {
     struct str rest = frame_address_rest(address);
@@ -37,10 +41,12 @@ static bool is_own(const struct policy_sender *sender, struct str address)
         return false;
     if (sender->role != POLICY_C2S || !str_is_set(rest))
         return true;
-    return str_starts_with(rest, sender->instance) && rest.n > sender->instance.n && rest.p[sender->instance.n] == '-';
+    return str_starts_with(rest, sender->instance) && rest.n > sender->instance.n &&
+           rest.p[sender->instance.n] == '-';
 }
 
-enum policy_from policy_from(const struct policy_world *w, const struct policy_sender *sender, struct str address)
+enum policy_from policy_from(const struct policy_world *w, const struct policy_sender *sender,
+                             struct str address)
 {
     struct str domain;
 

@@ -1,4 +1,5 @@
-/* The router's policy: which addresses a link may send as, and whom it may reach, by role. One table (ARCHITECTURE §3). Pure. */
+/* The router's policy: which addresses a link may send as, and whom it may reach, by role. One
+ * table (ARCHITECTURE §3). Pure. */
 #ifndef ROUTER_POLICY_H
 #define ROUTER_POLICY_H
 
@@ -9,7 +10,8 @@ enum policy_role { POLICY_C2S, POLICY_S2S, POLICY_SM, POLICY_COMPONENT, POLICY_R
 
 /* What an address is, as a sender. */
 enum policy_from {
-    POLICY_FROM_SELF = 1,      /* the link's own name, or a connection of this instance of it; a component: its domain */
+    POLICY_FROM_SELF = 1,      /* the link's own name, or a connection of this instance of it; a
+                                  component: its domain */
     POLICY_FROM_HOSTED = 2,    /* of a domain that this cluster serves */
     POLICY_FROM_COMPONENT = 4, /* of a component's domain */
     POLICY_FROM_REMOTE = 8,    /* of a domain elsewhere */
@@ -18,19 +20,20 @@ enum policy_from {
 
 /* What an address is, as a destination. */
 enum policy_to {
-    POLICY_TO_SM = 1,         /* a session manager by its name */
-    POLICY_TO_OWNER = 2,      /* a session manager because it owns the address's slot */
+    POLICY_TO_SM = 1,    /* a session manager by its name */
+    POLICY_TO_OWNER = 2, /* a session manager because it owns the address's slot */
     POLICY_TO_C2S = 4,
     POLICY_TO_S2S = 8,
     POLICY_TO_COMPONENT = 16,
     POLICY_TO_ROUTER = 32,
-    POLICY_TO_NOBODY = 64,    /* to be bounced */
+    POLICY_TO_NOBODY = 64, /* to be bounced */
 };
 
 /* Which names there are. */
 struct policy_world {
     const void *owner;
-    bool (*is_process)(const void *owner, struct str name); /* a configured process, or the router itself */
+    bool (*is_process)(const void *owner,
+                       struct str name); /* a configured process, or the router itself */
     bool (*is_component)(const void *owner, struct str domain);
     bool (*is_hosted)(const void *owner, struct str domain);
 };
@@ -42,7 +45,8 @@ struct policy_sender {
     struct str instance; /* of a process */
 };
 
-enum policy_from policy_from(const struct policy_world *w, const struct policy_sender *sender, struct str address);
+enum policy_from policy_from(const struct policy_world *w, const struct policy_sender *sender,
+                             struct str address);
 bool policy_may_send(enum policy_role role, enum policy_from from, enum policy_to to);
 
 /* The domain of an address: behind '@', in front of '/'. */

@@ -1,4 +1,5 @@
-/* The router's process: start, reload, end, and what happens when links come and go. ARCHITECTURE §2, §3. */
+/* The router's process: start, reload, end, and what happens when links come and go. ARCHITECTURE
+ * §2, §3. */
 #include "router/router.h"
 
 #include "common/log.h"
@@ -10,7 +11,9 @@
 
 void router_say(struct router *r, struct link *to)
 {
-    struct frame f = { .to = link_name(to), .from = router_name(r), .payload = buf_str(&r->scratch) };
+    struct frame f = { .to = link_name(to),
+                       .from = router_name(r),
+                       .payload = buf_str(&r->scratch) };
 
     link_send(to, &f);
 }
@@ -30,7 +33,9 @@ static void on_down(void *owner, struct link *l)
     announce_link_down(owner, l);
 }
 
-static const struct link_events link_events = { .on_up = on_up, .on_frame = on_frame, .on_down = on_down };
+static const struct link_events link_events = { .on_up = on_up,
+                                                .on_frame = on_frame,
+                                                .on_down = on_down };
 
 static void free_router(struct router *r)
 {
@@ -54,7 +59,8 @@ enum err router_start(struct service *s, void **out_app, struct buf *why)
     slots_init(&r->slots);
     if ((e = components_open(r, &r->components, why)) != ERR_OK)
         goto fail;
-    if ((e = links_open(s->net, s->timers, LINK_ROLE_ROUTER, &r->conf->link, &link_events, r, &r->links, why)) != ERR_OK)
+    if ((e = links_open(s->net, s->timers, LINK_ROLE_ROUTER, &r->conf->link, &link_events, r,
+                        &r->links, why)) != ERR_OK)
         goto fail;
     router_metrics_register(r);
     *out_app = r;

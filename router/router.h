@@ -17,8 +17,8 @@ struct router {
     struct components *components;
     struct slots slots;
     struct xml_parser *parser;
-    struct arena arena;  /* of one control element or announcement */
-    struct buf scratch;  /* of one payload */
+    struct arena arena; /* of one control element or announcement */
+    struct buf scratch; /* of one payload */
 };
 
 enum err router_start(struct service *s, void **out_app, struct buf *why);

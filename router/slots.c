@@ -1,4 +1,5 @@
-/* The table of slots (slots.h). The highest epoch wins; what an sm no longer names is nobody's until another names it. */
+/* The table of slots (slots.h). The highest epoch wins; what an sm no longer names is nobody's
+ * until another names it. */
 #include "router/slots.h"
 
 #include "common/mem.h"
@@ -64,7 +65,8 @@ static void take_slot(struct slots *s, size_t sm, unsigned slot, uint64_t epoch,
     struct slot *at = &s->slots[slot];
     uint16_t me = (uint16_t)(sm + 1);
 
-    if (is_owned && (epoch > at->epoch || (epoch == at->epoch && (at->owner == 0 || at->owner == me))))
+    if (is_owned &&
+        (epoch > at->epoch || (epoch == at->epoch && (at->owner == 0 || at->owner == me))))
         *at = (struct slot){ epoch, me };
     else if (!is_owned && at->owner == me && epoch >= at->epoch)
         at->owner = 0;
@@ -76,7 +78,8 @@ static bool may_change_key(const struct slots *s, struct str sm)
     return s->sm_count == 1 && str_is(sm, s->sms[0]->name);
 }
 
-enum err slots_take(struct slots *s, struct str sm, const struct control_slots *told, struct str raw)
+enum err slots_take(struct slots *s, struct str sm, const struct control_slots *told,
+                    struct str raw)
 {
     size_t index;
 

@@ -1,5 +1,6 @@
-/* Which session manager owns which slot, and which domains this cluster serves, as the session managers say. A hint: who is
- * wrong about it gets his frame refused by the sm and sends it again (ARCHITECTURE §5). */
+/* Which session manager owns which slot, and which domains this cluster serves, as the session
+ * managers say. A hint: who is wrong about it gets his frame refused by the sm and sends it again
+ * (ARCHITECTURE §5). */
 #ifndef ROUTER_SLOTS_H
 #define ROUTER_SLOTS_H
 
@@ -38,7 +39,8 @@ void slots_fini(struct slots *s);
 
 /* An sm's announcement. raw is the element as it came.
  * Returns ERR_OK; ERR_DENIED when its key is not that of the cluster; ERR_LIMIT. */
-NODISCARD enum err slots_take(struct slots *s, struct str sm, const struct control_slots *told, struct str raw);
+NODISCARD enum err slots_take(struct slots *s, struct str sm, const struct control_slots *told,
+                              struct str raw);
 
 /* The owner of an address's slot; absent when nobody owns it. */
 struct str slots_owner(const struct slots *s, struct str address);

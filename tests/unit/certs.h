@@ -1,4 +1,5 @@
-/* Certificates for tests, made with GnuTLS in a folder that is removed again. Only for tests of one file each. */
+/* Certificates for tests, made with GnuTLS in a folder that is removed again. Only for tests of one
+ * file each. */
 #ifndef TESTS_UNIT_CERTS_H
 #define TESTS_UNIT_CERTS_H
 
@@ -39,11 +40,13 @@ static inline gnutls_x509_privkey_t certs_key(void)
     gnutls_x509_privkey_t key;
 
     gnutls_x509_privkey_init(&key);
-    ASSERT(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) == 0);
+    ASSERT(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                        GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) == 0);
     return key;
 }
 
-static inline gnutls_x509_crt_t certs_crt(struct certs *c, gnutls_x509_privkey_t key, const char *cn)
+static inline gnutls_x509_crt_t certs_crt(struct certs *c, gnutls_x509_privkey_t key,
+                                          const char *cn)
 {
     unsigned char serial[2] = { 1, (unsigned char)++c->serial };
     gnutls_x509_crt_t crt;
@@ -89,7 +92,8 @@ static inline void certs_make(struct certs *c, const char *name)
     gnutls_datum_t pem;
     char file[96];
 
-    gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name, (unsigned)strlen(name), GNUTLS_FSAN_SET);
+    gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name, (unsigned)strlen(name),
+                                         GNUTLS_FSAN_SET);
     gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE);
     ASSERT(gnutls_x509_crt_sign2(crt, c->ca, c->ca_key, GNUTLS_DIG_SHA256, 0) == 0);
     snprintf(file, sizeof file, "%s.pem", name);

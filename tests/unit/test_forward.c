@@ -71,7 +71,9 @@ static void on_down(void *owner, struct link *l)
     s->downs++;
 }
 
-static const struct link_events events = { .on_up = on_up, .on_frame = on_frame, .on_down = on_down };
+static const struct link_events events = { .on_up = on_up,
+                                           .on_frame = on_frame,
+                                           .on_down = on_down };
 
 static char *path_of(struct bench *b, const char *format, const char *name)
 {
@@ -87,11 +89,11 @@ static void on_deadline(uv_timer_t *t)
     ((struct bench *)t->data)->is_late = true;
 }
 
-#define RUN_UNTIL(b, condition)               \
-    do {                                      \
-        while (!(condition) && !(b)->is_late) \
-            uv_run(&(b)->loop, UV_RUN_ONCE);  \
-        assert_true(condition);               \
+#define RUN_UNTIL(b, condition)                                                                    \
+    do {                                                                                           \
+        while (!(condition) && !(b)->is_late)                                                      \
+            uv_run(&(b)->loop, UV_RUN_ONCE);                                                       \
+        assert_true(condition);                                                                    \
     } while (0)
 
 static bool has(const struct buf *b, const char *text)
@@ -120,7 +122,9 @@ static void bench_open(struct bench *b)
     s->net = net_new(&b->loop);
     s->timers = timers_new(&b->loop);
     s->conf = &b->conf;
-    b->conf.link = (struct link_conf){ .name = (char *)"router-1.in", .max_payload = 1 << 20, .queue_limit = 1 << 24 };
+    b->conf.link = (struct link_conf){ .name = (char *)"router-1.in",
+                                       .max_payload = 1 << 20,
+                                       .queue_limit = 1 << 24 };
     set_peer(b, 0, "c2s-1.in", LINK_ROLE_C2S);
     set_peer(b, 1, "sm-1.in", LINK_ROLE_SM);
     set_peer(b, 2, "sm-2.in", LINK_ROLE_SM);
@@ -129,7 +133,8 @@ static void bench_open(struct bench *b)
     b->conf.component_max_stanza = 20000;
     b->conf.component_queue = 1 << 20;
     b->conf.component_auth_ms = 1000;
-    b->components[0] = (struct router_component_conf){ (char *)"Plays.Example", path_of(b, "%s", "secret") };
+    b->components[0] =
+        (struct router_component_conf){ (char *)"Plays.Example", path_of(b, "%s", "secret") };
     b->conf.components = (struct conf_items){ b->components, 1 };
     if (router_start(s, &app, &why) != ERR_OK)
         fail_msg("%.*s", STR_ARG(buf_str(&why)));
@@ -143,13 +148,17 @@ static void join(struct bench *b, struct side *s, const char *name, enum link_ro
 {
     struct buf why = { 0 };
 
-    s->conf = (struct link_conf){ .name = (char *)name, .max_payload = 1 << 20, .queue_limit = 1 << 24 };
+    s->conf =
+        (struct link_conf){ .name = (char *)name, .max_payload = 1 << 20, .queue_limit = 1 << 24 };
     s->conf.peers = (struct conf_items){ &s->router, 1 };
-    s->router = (struct link_peer_conf){ .name = (char *)"router-1.in", .role = LINK_ROLE_ROUTER, .uid = -1 };
+    s->router = (struct link_peer_conf){ .name = (char *)"router-1.in",
+                                         .role = LINK_ROLE_ROUTER,
+                                         .uid = -1 };
     s->router.secret_file = path_of(b, "%s", "secret");
     s->router.dial = mem_alloc(200);
     snprintf(s->router.dial, 200, "unix:%s/%s.sock", certs.dir, name);
-    assert_int_equal(links_open(b->process.service.net, b->process.service.timers, role, &s->conf, &events, s, &s->links, &why),
+    assert_int_equal(links_open(b->process.service.net, b->process.service.timers, role, &s->conf,
+                                &events, s, &s->links, &why),
                      ERR_OK);
     RUN_UNTIL(b, s->link && has(&s->got, "all='1'"));
 }
@@ -181,7 +190,9 @@ static void say(struct side *s, const char *from, const char *to, const char *pa
 
 static void own_all(struct bench *b)
 {
-    struct control_slots slots = { .epoch = 1, .hosts = (struct str[]){ STR("example.com") }, .host_count = 1 };
+    struct control_slots slots = { .epoch = 1,
+                                   .hosts = (struct str[]){ STR("example.com") },
+                                   .host_count = 1 };
     struct buf out = { 0 };
     struct frame f = { .from = STR("sm-1.in"), .to = STR("router-1.in") };
 
@@ -201,7 +212,7 @@ static void bench_full(struct bench *b)
     own_all(b);
 }
 
-/* --- frames between processes ------------------------------------------------------------------------------------- */
+/* --- frames between processes ----------------------------------------------------------------- */
 
 static void each_side_hears_who_is_there(void **state)
 {
@@ -276,7 +287,7 @@ static void what_the_policy_forbids_goes_nowhere(void **state)
     bench_close(&b);
 }
 
-/* --- components ---------------------------------------------------------------------------------------------------- */
+/* --- components ------------------------------------------------------------------------------- */
 
 static void component_data(void *owner, struct conn *c, struct str bytes)
 {
@@ -306,7 +317,8 @@ static void component_end(void *owner, struct conn *c, enum err why)
     conn_close(c, 0);
 }
 
-static const struct conn_events component_events_here = { .on_data = component_data, .on_end = component_end };
+static const struct conn_events component_events_here = { .on_data = component_data,
+                                                          .on_end = component_end };
 
 static void component_dial(struct bench *b, struct component_side *s, const char *header)
 {
@@ -318,8 +330,9 @@ static void component_dial(struct bench *b, struct component_side *s, const char
     conn_write(s->c, str_from(header));
 }
 
-#define HEADER(to) \
-    "<?xml version='1.0'?>\n<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='" to "'>"
+#define HEADER(to)                                                                                 \
+    "<?xml version='1.0'?>\n<stream:stream xmlns='jabber:component:accept' "                       \
+    "xmlns:stream='http://etherx.jabber.org/streams' to='" to "'>"
 
 static void component_fini(struct component_side *s)
 {
@@ -344,14 +357,17 @@ static void a_component_sends_and_receives_stanzas(void **state)
     bench_full(&b);
     attach(&b, &s);
     RUN_UNTIL(&b, has(&b.sm.got, "name='plays.example'"));
-    conn_write(s.c, STR("<message from='romeo@plays.example/it&apos;s' to='Alice@Example.com'><body xml:lang='en'>hi</body>"
+    conn_write(s.c, STR("<message from='romeo@plays.example/it&apos;s' "
+                        "to='Alice@Example.com'><body xml:lang='en'>hi</body>"
                         "<x xmlns='urn:x'/></message> "));
     RUN_UNTIL(&b, has(&b.sm.got, "<body"));
-    assert_true(has(&b.sm.got, "romeo@plays.example>alice@example.com <message xmlns='jabber:client'"));
+    assert_true(
+        has(&b.sm.got, "romeo@plays.example>alice@example.com <message xmlns='jabber:client'"));
     assert_true(has(&b.sm.got, "to='alice@example.com'"));
     assert_false(has(&b.sm.got, "jabber:component"));
     say(&b.sm, "alice@example.com/r", "romeo@plays.example",
-         "<message xmlns='jabber:client' from='alice@example.com/r' to='romeo@plays.example'><body>ho</body></message>");
+        "<message xmlns='jabber:client' from='alice@example.com/r' "
+        "to='romeo@plays.example'><body>ho</body></message>");
     RUN_UNTIL(&b, has(&s.got, "<body>ho</body></message>"));
     assert_false(has(&s.got, "jabber:client"));
     conn_write(s.c, STR("</stream:stream>"));
@@ -366,7 +382,8 @@ static void a_stanza_that_lies_about_its_frame_does_not_reach_a_component(void *
     static const char *const rows[] = {
         "<message xmlns='jabber:client' from='eve@example.com/r' to='romeo@plays.example'/>",
         "<message xmlns='jabber:client' from='alice@example.com/r' to='juliet@plays.example'/>",
-        "<message xmlns='jabber:client' from='alice@example.com/r' to='romeo@plays.example'/><message/>",
+        "<message xmlns='jabber:client' from='alice@example.com/r' "
+        "to='romeo@plays.example'/><message/>",
         "</stream:stream>",
     };
     struct bench b;
@@ -379,7 +396,7 @@ static void a_stanza_that_lies_about_its_frame_does_not_reach_a_component(void *
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         say(&b.sm, "alice@example.com/r", "romeo@plays.example", rows[i]);
     say(&b.sm, "alice@example.com/r", "plays.example",
-         "<presence xmlns='jabber:client' from='alice@example.com/r' to='plays.example'/>");
+        "<presence xmlns='jabber:client' from='alice@example.com/r' to='plays.example'/>");
     RUN_UNTIL(&b, s.got.n > 0);
     assert_true(str_starts_with(buf_str(&s.got), STR("<presence")));
     component_fini(&s);
@@ -392,18 +409,24 @@ static void each_fault_of_a_component_gets_its_stream_error(void **state)
         const char *header, *stanza, *error;
     } rows[] = {
         { HEADER("other.example"), NULL, "host-unknown" },
-        { "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='plays.example'>", NULL,
-          "invalid-namespace" },
+        { "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+          "to='plays.example'>",
+          NULL, "invalid-namespace" },
         { HEADER("plays.example") "<handshake>0000</handshake>", NULL, "not-authorized" },
-        { HEADER("plays.example") "<message from='plays.example' to='a@example.com'/>", NULL, "not-authorized" },
+        { HEADER("plays.example") "<message from='plays.example' to='a@example.com'/>", NULL,
+          "not-authorized" },
         { "<!DOCTYPE x []>", NULL, "restricted-xml" },
         { "nonsense", NULL, "not-well-formed" },
-        { HEADER("plays.example"), "<message from='alice@example.com' to='a@example.com'/>", "invalid-from" },
-        { HEADER("plays.example"), "<message from='x@plays.example.com' to='a@example.com'/>", "invalid-from" },
+        { HEADER("plays.example"), "<message from='alice@example.com' to='a@example.com'/>",
+          "invalid-from" },
+        { HEADER("plays.example"), "<message from='x@plays.example.com' to='a@example.com'/>",
+          "invalid-from" },
         { HEADER("plays.example"), "<message to='a@example.com'/>", "improper-addressing" },
         { HEADER("plays.example"), "<message from='plays.example'/>", "improper-addressing" },
-        { HEADER("plays.example"), "<note from='plays.example' to='a@example.com'/>", "unsupported-stanza-type" },
-        { HEADER("plays.example"), "<message from='plays.example' to='a@example.com'><a></b></message>", "not-well-formed" },
+        { HEADER("plays.example"), "<note from='plays.example' to='a@example.com'/>",
+          "unsupported-stanza-type" },
+        { HEADER("plays.example"),
+          "<message from='plays.example' to='a@example.com'><a></b></message>", "not-well-formed" },
         { HEADER("plays.example"), "<!-- no -->", "restricted-xml" },
         { HEADER("plays.example"), "<x>&undefined;</x>", "" },
     };
@@ -477,7 +500,8 @@ static void a_component_is_told_when_its_stanza_cannot_go_on(void **state)
     (void)state;
     bench_open(&b); /* no session manager at all */
     attach(&b, &s);
-    conn_write(s.c, STR("<iq type='get' id='1' from='plays.example' to='example.com'><query xmlns='jabber:iq:version'/></iq>"
+    conn_write(s.c, STR("<iq type='get' id='1' from='plays.example' to='example.com'><query "
+                        "xmlns='jabber:iq:version'/></iq>"
                         "<message from='plays.example' to='a@@b'/>"));
     RUN_UNTIL(&b, has(&s.got, "<jid-malformed"));
     assert_true(has(&s.got, "<remote-server-timeout"));

@@ -14,20 +14,34 @@
 static const struct frame samples[] = {
     { .to = { "sm-1.x", 6 }, .from = { "c2s-1.x/7f-12", 13 }, .payload = { "<open/>", 7 } },
     { .to = { "a", 1 }, .from = { "b", 1 }, .payload = { "", 0 } },
-    { .to = { "c2s-1.x/7f-1", 12 }, .from = { "sm-1.x", 6 }, .s = { SID, 32 }, .e = 1, .n = 2, .h = 3, .f = 4, .has_id = true,
-      .id = { .session = { 1, 2, 0xff }, .count = UINT64_MAX, .part = UINT32_MAX }, .payload = { "<m>&lt;</route></m>", 19 } },
-    { .to = { "c", 1 }, .from = { "j\xc3\xbcrgen@x/\xe2\x82\xac", 13 }, .n = UINT64_MAX, .payload = { "\0\0'>", 4 } },
+    { .to = { "c2s-1.x/7f-1", 12 },
+      .from = { "sm-1.x", 6 },
+      .s = { SID, 32 },
+      .e = 1,
+      .n = 2,
+      .h = 3,
+      .f = 4,
+      .has_id = true,
+      .id = { .session = { 1, 2, 0xff }, .count = UINT64_MAX, .part = UINT32_MAX },
+      .payload = { "<m>&lt;</route></m>", 19 } },
+    { .to = { "c", 1 },
+      .from = { "j\xc3\xbcrgen@x/\xe2\x82\xac", 13 },
+      .n = UINT64_MAX,
+      .payload = { "\0\0'>", 4 } },
 };
 
 static void assert_same(const struct frame *a, const struct frame *b)
 {
-    assert_true(str_eq(a->to, b->to) && str_eq(a->from, b->from) && str_eq(a->s, b->s) && str_eq(a->payload, b->payload));
-    assert_true(a->e == b->e && a->n == b->n && a->h == b->h && a->f == b->f && a->has_id == b->has_id);
+    assert_true(str_eq(a->to, b->to) && str_eq(a->from, b->from) && str_eq(a->s, b->s) &&
+                str_eq(a->payload, b->payload));
+    assert_true(a->e == b->e && a->n == b->n && a->h == b->h && a->f == b->f &&
+                a->has_id == b->has_id);
     assert_true(frame_id_eq(&a->id, &b->id));
 }
 
 /* A heap block of exactly this size: the sanitizer sees every byte read beyond it. */
-static enum err read_exact(struct str bytes, size_t max, struct frame *f, size_t *used, char **out_block)
+static enum err read_exact(struct str bytes, size_t max, struct frame *f, size_t *used,
+                           char **out_block)
 {
     char *block = mem_alloc(bytes.n ? bytes.n : 1);
 
@@ -115,7 +129,8 @@ static void what_is_not_a_frame_is_refused(void **state)
         { "<route xmlns='urn:sallyport:link:1' to='a' len='0'></route>", ERR_MALFORMED },
         { "<route xmlns='urn:sallyport:link:1' to='a\"' from='b' len='0'></route>", ERR_MALFORMED },
         { "<route xmlns='urn:sallyport:link:1' to='a\n' from='b' len='0'></route>", ERR_MALFORMED },
-        { "<route xmlns='urn:sallyport:link:1' to='a&amp;' from='b' len='0'></route>", ERR_MALFORMED },
+        { "<route xmlns='urn:sallyport:link:1' to='a&amp;' from='b' len='0'></route>",
+          ERR_MALFORMED },
         { "<route xmlns='urn:sallyport:link:1' to='a<b' from='b' len='0'></route>", ERR_MALFORMED },
         { "<route xmlns='urn:sallyport:link:1' from='a' to='b' len='0'></route>", ERR_MALFORMED },
     };
@@ -170,7 +185,8 @@ static void every_changed_byte_is_read_without_harm(void **state)
 
 static void acknowledgements_come_back_one_by_one(void **state)
 {
-    static const struct frame_ack acks[] = { { { SID, 32 }, 1, 2, 0 }, { { SID, 32 }, 3, 0, UINT64_MAX } };
+    static const struct frame_ack acks[] = { { { SID, 32 }, 1, 2, 0 },
+                                             { { SID, 32 }, 3, 0, UINT64_MAX } };
     struct buf b = { 0 };
     struct frame_ack a;
     struct str rest;
@@ -184,7 +200,8 @@ static void acknowledgements_come_back_one_by_one(void **state)
     assert_true(frame_is_acks(rest));
     for (size_t i = 0; i < ARRAY_LEN(acks); i++) {
         assert_int_equal(frame_acks_next(&rest, &a), ERR_OK);
-        assert_true(str_eq(a.s, acks[i].s) && a.e == acks[i].e && a.h == acks[i].h && a.f == acks[i].f);
+        assert_true(str_eq(a.s, acks[i].s) && a.e == acks[i].e && a.h == acks[i].h &&
+                    a.f == acks[i].f);
     }
     assert_int_equal(frame_acks_next(&rest, &a), ERR_CLOSED);
     buf_fini(&b);
@@ -193,8 +210,14 @@ static void acknowledgements_come_back_one_by_one(void **state)
 static void broken_acknowledgements_are_refused(void **state)
 {
 #define ACKS "<acks xmlns='urn:sallyport:link:1'>"
-    static const char *const rows[] = { ACKS, ACKS SID ":1:2:3</acks>", ACKS SID ":1:2 </acks>", ACKS SID ":1:2:3:4 </acks>",
-                                        ACKS "x:1:2:3 </acks>", ACKS " </acks>", ACKS SID ":1:2:3 ", ACKS SID ":01:2:3 </acks>" };
+    static const char *const rows[] = { ACKS,
+                                        ACKS SID ":1:2:3</acks>",
+                                        ACKS SID ":1:2 </acks>",
+                                        ACKS SID ":1:2:3:4 </acks>",
+                                        ACKS "x:1:2:3 </acks>",
+                                        ACKS " </acks>",
+                                        ACKS SID ":1:2:3 ",
+                                        ACKS SID ":01:2:3 </acks>" };
     struct frame_ack a;
 
     (void)state;

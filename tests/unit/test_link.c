@@ -94,13 +94,17 @@ static void on_deadline(uv_timer_t *t)
     ((struct bench *)t->data)->is_late = true;
 }
 
-static void set_side(struct bench *b, struct side *s, const char *name, const char *peer, enum link_role peer_role)
+static void set_side(struct bench *b, struct side *s, const char *name, const char *peer,
+                     enum link_role peer_role)
 {
     s->bench = b;
     s->is_ordered = true;
-    s->conf = (struct link_conf){ .name = (char *)name, .max_payload = 4 << 20, .queue_limit = 64 << 20 };
+    s->conf =
+        (struct link_conf){ .name = (char *)name, .max_payload = 4 << 20, .queue_limit = 64 << 20 };
     s->conf.peers = (struct conf_items){ s->peers, 1 };
-    s->peers[0] = (struct link_peer_conf){ .name = (char *)peer, .role = (int)peer_role, .secret_file = path_of(b, "secret"), .uid = -1 };
+    s->peers[0] = (struct link_peer_conf){
+        .name = (char *)peer, .role = (int)peer_role, .secret_file = path_of(b, "secret"), .uid = -1
+    };
 }
 
 /* Nothing is opened yet: tests change what they want wrong. */
@@ -129,9 +133,11 @@ static void use_tls(struct bench *b, struct side *s, const char *cert)
 }
 
 enum transport { OVER_UNIX, OVER_TLS };
-static char listen_address[] = "127.0.0.1:47231", unix_address[] = "unix:/tmp/sallyport-test-link.sock";
+static char listen_address[] = "127.0.0.1:47231",
+            unix_address[] = "unix:/tmp/sallyport-test-link.sock";
 
-static void connect_sides(struct bench *b, enum transport t, struct side *dialler, struct side *acceptor)
+static void connect_sides(struct bench *b, enum transport t, struct side *dialler,
+                          struct side *acceptor)
 {
     if (t == OVER_UNIX) {
         dialler->peers[0].dial = acceptor->peers[0].accept = unix_address;
@@ -146,7 +152,8 @@ static void open_side(struct side *s, enum link_role role)
 {
     struct buf why = { 0 };
 
-    if (links_open(s->bench->net, s->bench->timers, role, &s->conf, &events, s, &s->links, &why) != ERR_OK)
+    if (links_open(s->bench->net, s->bench->timers, role, &s->conf, &events, s, &s->links, &why) !=
+        ERR_OK)
         fail_msg("%.*s", STR_ARG(buf_str(&why)));
     buf_fini(&why);
 }
@@ -157,11 +164,11 @@ static void open_both(struct bench *b)
     open_side(&b->c2s, LINK_ROLE_C2S);
 }
 
-#define RUN_UNTIL(b, condition)                  \
-    do {                                         \
-        while (!(condition) && !(b)->is_late)    \
-            uv_run(&(b)->loop, UV_RUN_ONCE);     \
-        assert_true(condition);                  \
+#define RUN_UNTIL(b, condition)                                                                    \
+    do {                                                                                           \
+        while (!(condition) && !(b)->is_late)                                                      \
+            uv_run(&(b)->loop, UV_RUN_ONCE);                                                       \
+        assert_true(condition);                                                                    \
     } while (0)
 
 static void bench_close(struct bench *b)
@@ -194,7 +201,7 @@ static void send_text(struct link *l, uint64_t n, struct str payload)
     link_send(l, &f);
 }
 
-/* --- it works --------------------------------------------------------------------------------------------------- */
+/* --- it works --------------------------------------------------------------------------------- */
 
 static const struct {
     enum transport transport;
@@ -267,7 +274,7 @@ static void many_frames_arrive_in_order_and_in_batches(void **state)
     }
 }
 
-/* --- who is refused ---------------------------------------------------------------------------------------------- */
+/* --- who is refused --------------------------------------------------------------------------- */
 
 static void wrong_secret(struct bench *b)
 {
@@ -314,8 +321,10 @@ static void name_that_we_dial(struct bench *b)
 
 static void a_peer_that_is_not_the_configured_one_is_refused(void **state)
 {
-    static void (*const rows[])(struct bench *) = { wrong_secret, wrong_name, not_configured_name_in_cert, wrong_role,
-                                                    unknown_ca, revoked, router_is_another, name_that_we_dial };
+    static void (*const rows[])(struct bench *) = {
+        wrong_secret, wrong_name, not_configured_name_in_cert, wrong_role,
+        unknown_ca,   revoked,    router_is_another,           name_that_we_dial
+    };
     struct bench b;
 
     (void)state;
@@ -326,7 +335,8 @@ static void a_peer_that_is_not_the_configured_one_is_refused(void **state)
         open_both(&b);
         RUN_UNTIL(&b, *last_error(&b.c2s));
         assert_int_equal(b.router.ups, 0);
-        assert_true(b.c2s.ups == 0 || rows[i] == wrong_role); /* its own hello may come too late for the dialler */
+        assert_true(b.c2s.ups == 0 ||
+                    rows[i] == wrong_role); /* its own hello may come too late for the dialler */
         bench_close(&b);
     }
 }
@@ -371,15 +381,16 @@ static void configuration_that_contradicts_itself_is_refused(void **state)
         else
             b.router.peers[0].secret_file = path_of(&b, "none");
         buf_clear(&why);
-        assert_int_not_equal(
-            links_open(b.net, b.timers, LINK_ROLE_ROUTER, &b.router.conf, &events, &b.router, &ls, &why), ERR_OK);
+        assert_int_not_equal(links_open(b.net, b.timers, LINK_ROLE_ROUTER, &b.router.conf, &events,
+                                        &b.router, &ls, &why),
+                             ERR_OK);
         assert_true(why.n > 0);
         bench_close(&b);
     }
     buf_fini(&why);
 }
 
-/* --- death, replacement, reload ---------------------------------------------------------------------------------- */
+/* --- death, replacement, reload --------------------------------------------------------------- */
 
 static void a_lost_link_comes_back(void **state)
 {
@@ -395,7 +406,8 @@ static void a_lost_link_comes_back(void **state)
     bench_close(&b);
 }
 
-/* A peer that says everything right and then nothing: a socket of our own in the place of the c2s. */
+/* A peer that says everything right and then nothing: a socket of our own in the place of the c2s.
+ */
 static void silent_data(void *owner, struct conn *c, struct str bytes)
 {
     static const char id[] = " id='";
@@ -406,8 +418,11 @@ static void silent_data(void *owner, struct conn *c, struct str bytes)
     if (!at)
         return;
     link_handshake(str_of(at + sizeof id - 1, 32), STR("first secret"), proof);
-    buf_printf(&out, "<handshake>%s</handshake><hello xmlns='urn:sallyport:link:1' version='1' name='c2s-1.internal' "
-               "role='c2s' instance='0123456789abcdef' features='new-thing'/>%s", proof, (const char *)owner);
+    buf_printf(&out,
+               "<handshake>%s</handshake><hello xmlns='urn:sallyport:link:1' version='1' "
+               "name='c2s-1.internal' "
+               "role='c2s' instance='0123456789abcdef' features='new-thing'/>%s",
+               proof, (const char *)owner);
     conn_write(c, buf_str(&out));
     buf_fini(&out);
 }
@@ -504,7 +519,8 @@ static void what_is_no_frame_ends_the_link(void **state)
         "<route xmlns='urn:sallyport:link:1' to='a' from='b' len='1'></route>x",
         "<message/>",
         "</stream:stream>",
-        "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+        "<stream:error><conflict "
+        "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
         "<route xmlns='urn:sallyport:link:1' to='a' from='b' len='99999999'>",
         "\x01",
     };
@@ -524,11 +540,16 @@ static void a_stream_that_begins_wrong_is_refused(void **state)
 {
     static const char *const rows[] = {
         "GET / HTTP/1.1\r\n\r\n",
-        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='c2s-1.internal'>",
-        "<stream:stream xmlns='jabber:component:connect' xmlns:stream='http://etherx.jabber.org/streams' to='c2s-1.internal'>",
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='sm-1.internal'>",
-        "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='c2s-1.internal'>"
-        "<hello xmlns='urn:sallyport:link:1' version='1' name='c2s-1.internal' role='c2s' instance='0123456789abcdef'/>",
+        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+        "to='c2s-1.internal'>",
+        "<stream:stream xmlns='jabber:component:connect' "
+        "xmlns:stream='http://etherx.jabber.org/streams' to='c2s-1.internal'>",
+        "<stream:stream xmlns='jabber:component:accept' "
+        "xmlns:stream='http://etherx.jabber.org/streams' to='sm-1.internal'>",
+        "<stream:stream xmlns='jabber:component:accept' "
+        "xmlns:stream='http://etherx.jabber.org/streams' to='c2s-1.internal'>"
+        "<hello xmlns='urn:sallyport:link:1' version='1' name='c2s-1.internal' role='c2s' "
+        "instance='0123456789abcdef'/>",
         "<!DOCTYPE x>",
     };
     static const struct conn_events by_hand = { .on_data = silent_data, .on_end = silent_end };
@@ -614,7 +635,8 @@ static void put_secret(const char *file, const char *text)
 
 static int set_up(void **state)
 {
-    static const char *const names[] = { "router-1.internal", "c2s-1.internal", "c2s-2.internal", "both.internal" };
+    static const char *const names[] = { "router-1.internal", "c2s-1.internal", "c2s-2.internal",
+                                         "both.internal" };
     char command[400];
 
     (void)state;
@@ -625,7 +647,8 @@ static int set_up(void **state)
     certs_make(&foreign, "c2s-1.internal");
     put_secret("secret", "first secret\n");
     put_secret("other-secret", "second secret\n");
-    snprintf(command, sizeof command, "mkdir %s/foreign && cp %s/c2s-1* %s/foreign", certs.dir, foreign.dir, certs.dir);
+    snprintf(command, sizeof command, "mkdir %s/foreign && cp %s/c2s-1* %s/foreign", certs.dir,
+             foreign.dir, certs.dir);
     return system(command);
 }
 

@@ -126,11 +126,11 @@ static void bench_dial(struct bench *b)
     b->client.c = conn_dial(b->net, &b->address, 2000, &events, &b->client);
 }
 
-#define RUN_UNTIL(b, condition)                           \
-    do {                                                  \
-        while (!(condition) && !(b)->is_late)             \
-            uv_run(&(b)->loop, UV_RUN_ONCE);              \
-        assert_true(condition);                           \
+#define RUN_UNTIL(b, condition)                                                                    \
+    do {                                                                                           \
+        while (!(condition) && !(b)->is_late)                                                      \
+            uv_run(&(b)->loop, UV_RUN_ONCE);                                                       \
+        assert_true(condition);                                                                    \
     } while (0)
 
 static void bench_close(struct bench *b)
@@ -260,7 +260,8 @@ static void addresses_are_read_as_documented(void **state)
 
 static void dialling_nobody_ends_with_a_reason(void **state)
 {
-    static const char *const texts[] = { "127.0.0.1:1", "unix:/tmp/sallyport-test-none.sock", "no-such-host.invalid:1" };
+    static const char *const texts[] = { "127.0.0.1:1", "unix:/tmp/sallyport-test-none.sock",
+                                         "no-such-host.invalid:1" };
     struct bench b;
 
     (void)state;
@@ -308,7 +309,8 @@ static void bytes_come_back_under_tls(void **state)
 
     (void)state;
     certs_path(&certs, "ca.pem", ca);
-    tls_pair(&b, make_creds(a_names, (struct tls_options){ 0 }), make_creds(NULL, (struct tls_options){ .ca_file = ca }));
+    tls_pair(&b, make_creds(a_names, (struct tls_options){ 0 }),
+             make_creds(NULL, (struct tls_options){ .ca_file = ca }));
     b.server.echoes = true;
     for (int i = 0; i < 100000; i++)
         buf_printf(&large, "%09d\n", i);
@@ -344,7 +346,8 @@ static void starttls_answers_in_clear_and_goes_on_encrypted(void **state)
 
     (void)state;
     bench_open(&b, "127.0.0.1:0");
-    b.client_creds = make_creds(a_names, (struct tls_options){ 0 }); /* the server's, begun by switch_to_tls */
+    b.client_creds =
+        make_creds(a_names, (struct tls_options){ 0 }); /* the server's, begun by switch_to_tls */
     b.server.on_event = switch_to_tls;
     bench_dial(&b);
     conn_write(b.client.c, STR("starttls"));
@@ -358,8 +361,8 @@ static void starttls_answers_in_clear_and_goes_on_encrypted(void **state)
 }
 
 /* Runs one handshake to its end at both sides; facts are the server's. */
-static bool shake(struct tls_creds *server, struct tls_creds *client, const char *sni, struct arena *arena,
-                  struct tls_facts out[2])
+static bool shake(struct tls_creds *server, struct tls_creds *client, const char *sni,
+                  struct arena *arena, struct tls_facts out[2])
 {
     struct bench b;
     bool is_ok;
@@ -380,7 +383,10 @@ static void sni_picks_the_certificate_and_bindings_agree(void **state)
 {
     static const struct {
         const char *sni, *name;
-    } rows[] = { { "a.example", "a.example" }, { "b.example", "b.example" }, { "c.example", "a.example" }, { NULL, "a.example" } };
+    } rows[] = { { "a.example", "a.example" },
+                 { "b.example", "b.example" },
+                 { "c.example", "a.example" },
+                 { NULL, "a.example" } };
     char ca[160];
     struct tls_facts f[2];
     struct arena arena = { 0 };
@@ -389,7 +395,8 @@ static void sni_picks_the_certificate_and_bindings_agree(void **state)
     certs_path(&certs, "ca.pem", ca);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_true(shake(make_creds(ab_names, (struct tls_options){ .tickets = true }),
-                          make_creds(NULL, (struct tls_options){ .ca_file = ca }), rows[i].sni, &arena, f));
+                          make_creds(NULL, (struct tls_options){ .ca_file = ca }), rows[i].sni,
+                          &arena, f));
         assert_int_equal(f[1].peer_dns_count, 1);
         assert_true(str_is(f[1].peer_dns_names[0], rows[i].name));
         assert_true(f[1].is_peer_verified);
@@ -418,7 +425,8 @@ static void alpn_is_agreed_or_the_handshake_fails(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(shake(make_creds(a_names, (struct tls_options){ .alpn = client }),
-                               make_creds(NULL, (struct tls_options){ .alpn = rows[i].offer }), NULL, &arena, f),
+                               make_creds(NULL, (struct tls_options){ .alpn = rows[i].offer }),
+                               NULL, &arena, f),
                          rows[i].is_ok);
         if (rows[i].is_ok)
             assert_true(str_eq(f[0].alpn, rows[i].offer ? STR("xmpp-client") : STR_NONE));
@@ -444,7 +452,8 @@ static void client_certificates_are_verified_as_configured(void **state)
         { GOOD, TLS_CLIENT_AUTH_NONE, true, false },
     };
     static const char *const names[][2] = {
-        [GOOD] = { "b.example" }, [FOREIGN] = { "foreign.example" }, [REVOKED] = { "a.example" } };
+        [GOOD] = { "b.example" }, [FOREIGN] = { "foreign.example" }, [REVOKED] = { "a.example" }
+    };
     char ca[160], crl[160];
     struct tls_facts f[2];
     struct arena arena = { 0 };
@@ -454,10 +463,13 @@ static void client_certificates_are_verified_as_configured(void **state)
     certs_path(&certs, "crl.pem", crl);
     certs_revoke(&certs, "a.example");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct tls_options o = { .ca_file = ca, .crl_file = crl, .client_auth = rows[i].auth, .only_tls13 = true };
+        struct tls_options o = {
+            .ca_file = ca, .crl_file = crl, .client_auth = rows[i].auth, .only_tls13 = true
+        };
         const char *const *name = rows[i].client == NONE ? NULL : names[rows[i].client];
 
-        assert_int_equal(shake(make_creds(ab_names, o), make_creds(name, (struct tls_options){ 0 }), "b.example", &arena, f),
+        assert_int_equal(shake(make_creds(ab_names, o), make_creds(name, (struct tls_options){ 0 }),
+                               "b.example", &arena, f),
                          rows[i].is_ok);
         if (!rows[i].is_ok)
             continue;
@@ -470,8 +482,11 @@ static void client_certificates_are_verified_as_configured(void **state)
 
 static void credentials_know_names_and_expiry(void **state)
 {
-    struct tls_creds *c = make_creds((const char *const[]){ "a.example", "*.wild.example", NULL }, (struct tls_options){ 0 });
-    struct tls_options bad = { .certs = (struct tls_cert[]){ { "/nonexistent.pem", "/nonexistent.key" } }, .cert_count = 1 };
+    struct tls_creds *c = make_creds((const char *const[]){ "a.example", "*.wild.example", NULL },
+                                     (struct tls_options){ 0 });
+    struct tls_options bad = {
+        .certs = (struct tls_cert[]){ { "/nonexistent.pem", "/nonexistent.key" } }, .cert_count = 1
+    };
     struct buf why = { 0 };
     struct tls_creds *none;
 
@@ -567,7 +582,8 @@ static void closing_inside_every_callback_is_safe(void **state)
     (void)state;
     for (size_t i = 0; i < 4 * 2; i++) {
         close_at = at[i / 2];
-        tls_pair(&b, make_creds(a_names, (struct tls_options){ 0 }), make_creds(NULL, (struct tls_options){ 0 }));
+        tls_pair(&b, make_creds(a_names, (struct tls_options){ 0 }),
+                 make_creds(NULL, (struct tls_options){ 0 }));
         b.server.echoes = true;
         RUN_UNTIL(&b, b.server.c);
         b.server.on_event = i % 2 ? linger_in_event : close_in_event;

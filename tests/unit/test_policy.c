@@ -12,8 +12,8 @@
 static bool is_process(const void *owner, struct str name)
 {
     (void)owner;
-    return str_is(name, "sm-1.in") || str_is(name, "c2s-1.in") || str_is(name, "c2s-2.in") || str_is(name, "s2s-1.in") ||
-           str_is(name, "router-1.in");
+    return str_is(name, "sm-1.in") || str_is(name, "c2s-1.in") || str_is(name, "c2s-2.in") ||
+           str_is(name, "s2s-1.in") || str_is(name, "router-1.in");
 }
 
 static bool is_component(const void *owner, struct str domain)
@@ -29,9 +29,12 @@ static bool is_hosted(const void *owner, struct str domain)
 }
 
 static const struct policy_world world = { NULL, is_process, is_component, is_hosted };
-static const struct policy_sender c2s = { POLICY_C2S, { "c2s-1.in", 8 }, { I, 16 } }, sm = { POLICY_SM, { "sm-1.in", 7 }, { I, 16 } },
+static const struct policy_sender c2s = { POLICY_C2S, { "c2s-1.in", 8 }, { I, 16 } },
+                                  sm = { POLICY_SM, { "sm-1.in", 7 }, { I, 16 } },
                                   s2s = { POLICY_S2S, { "s2s-1.in", 8 }, { I, 16 } },
-                                  plays = { POLICY_COMPONENT, { "plays.example", 13 }, { NULL, 0 } };
+                                  plays = { POLICY_COMPONENT,
+                                            { "plays.example", 13 },
+                                            { NULL, 0 } };
 
 static void an_address_is_sorted_by_who_it_names(void **state)
 {
@@ -80,23 +83,30 @@ static void each_role_may_what_the_table_says_and_no_more(void **state)
 {
     enum { SELF = 1, HOSTED = 2, COMPONENT = 4, REMOTE = 8, OTHER = 16 };
     enum { SM = 1, OWNER = 2, C2S = 4, S2S = 8, TO_COMPONENT = 16, ROUTER = 32, NOBODY = 64 };
-    static const unsigned from[] = { [POLICY_C2S] = SELF, [POLICY_S2S] = SELF | REMOTE,
-                                     [POLICY_SM] = SELF | HOSTED | COMPONENT | REMOTE, [POLICY_COMPONENT] = SELF };
-    static const unsigned to[] = { [POLICY_C2S] = SM | NOBODY, [POLICY_S2S] = SM | OWNER | NOBODY,
-                                   [POLICY_SM] = SM | OWNER | C2S | S2S | TO_COMPONENT | ROUTER | NOBODY,
+    static const unsigned from[] = { [POLICY_C2S] = SELF,
+                                     [POLICY_S2S] = SELF | REMOTE,
+                                     [POLICY_SM] = SELF | HOSTED | COMPONENT | REMOTE,
+                                     [POLICY_COMPONENT] = SELF };
+    static const unsigned to[] = { [POLICY_C2S] = SM | NOBODY,
+                                   [POLICY_S2S] = SM | OWNER | NOBODY,
+                                   [POLICY_SM] =
+                                       SM | OWNER | C2S | S2S | TO_COMPONENT | ROUTER | NOBODY,
                                    [POLICY_COMPONENT] = OWNER | NOBODY };
 
     (void)state;
     for (int role = 0; role < POLICY_ROLE_COUNT; role++)
         for (unsigned f = SELF; f <= OTHER; f <<= 1)
             for (unsigned t = SM; t <= NOBODY; t <<= 1)
-                assert_int_equal(policy_may_send((enum policy_role)role, (enum policy_from)f, (enum policy_to)t),
-                                 (from[role] & f) && (to[role] & t));
+                assert_int_equal(
+                    policy_may_send((enum policy_role)role, (enum policy_from)f, (enum policy_to)t),
+                    (from[role] & f) && (to[role] & t));
 }
 
 static void a_domain_is_what_stands_between_at_and_slash(void **state)
 {
-    static const char *const rows[][2] = { { "a@b.c/d@e/f", "b.c" }, { "b.c", "b.c" }, { "b.c/x@y", "b.c" }, { "a@b", "b" } };
+    static const char *const rows[][2] = {
+        { "a@b.c/d@e/f", "b.c" }, { "b.c", "b.c" }, { "b.c/x@y", "b.c" }, { "a@b", "b" }
+    };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -11,7 +11,9 @@
 static struct control_slots told(uint64_t epoch, unsigned from, unsigned to)
 {
     static struct str host = { "example.com", 11 };
-    struct control_slots s = { .key = "0123456789abcde", .epoch = epoch, .hosts = &host, .host_count = 1 };
+    struct control_slots s = {
+        .key = "0123456789abcde", .epoch = epoch, .hosts = &host, .host_count = 1
+    };
 
     for (unsigned i = from; i <= to; i++)
         s.owned[i / 8] |= (uint8_t)(1u << (i % 8));
