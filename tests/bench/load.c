@@ -73,8 +73,9 @@ static void on_user_ready(struct user *u)
     if (scenario_on_ready)
         scenario_on_ready(u);
     if (l->started < l->users) {
-        user_start(&l->all[l->started], l, l->started);
-        l->started++;
+        int i = l->started++;
+
+        user_start(&l->all[i], l, l->first + i);
     } else if (l->ready == l->users) {
         waiting_ready(l);
     }
@@ -96,7 +97,7 @@ void load_login_all(struct load *l, void (*when_ready)(struct load *l))
     while (l->started < l->users && l->started < l->in_flight) {
         int i = l->started++;
 
-        user_start(&l->all[i], l, i);
+        user_start(&l->all[i], l, l->first + i);
     }
 }
 
@@ -117,7 +118,7 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
         { "connect", 1, NULL, 'c' }, { "ca", 1, NULL, 'a' },       { "domain", 1, NULL, 'd' },  { "prefix", 1, NULL, 'p' },
         { "password", 1, NULL, 'w' }, { "users", 1, NULL, 'u' },   { "in-flight", 1, NULL, 'f' }, { "window", 1, NULL, 'n' },
         { "seconds", 1, NULL, 's' }, { "rate", 1, NULL, 'r' },     { "body", 1, NULL, 'b' },    { "sha1", 0, NULL, '1' },
-        { "no-presence", 0, NULL, 'x' }, { NULL, 0, NULL, 0 },
+        { "no-presence", 0, NULL, 'x' }, { "first", 1, NULL, 'o' }, { "contacts", 1, NULL, 'k' }, { NULL, 0, NULL, 0 },
     };
     int option;
 
@@ -134,6 +135,8 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
         case 's': l->seconds = atoi(optarg); break;
         case 'r': l->rate = atoi(optarg); break;
         case 'b': l->body_bytes = atoi(optarg); break;
+        case 'o': l->first = atoi(optarg); break;
+        case 'k': l->contacts = atoi(optarg); break;
         case '1': l->is_sha256 = false; break;
         case 'x': l->sends_presence = false; break;
         default: exit(2);
@@ -146,10 +149,11 @@ int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(struct load *); } scenarios[] = {
         { "login", scenario_login }, { "messages", scenario_messages }, { "rate", scenario_rate }, { "idle", scenario_idle },
+        { "contacts", scenario_contacts },
     };
     struct load l = { .loop = uv_default_loop(), .domain = "localhost", .prefix = "u", .password = "", .is_sha256 = true,
                       .sends_presence = true, .gets_roster = true, .users = 2, .in_flight = 32, .window = 10, .seconds = 10,
-                      .rate = 2000, .body_bytes = 64 };
+                      .rate = 2000, .body_bytes = 64, .contacts = 20 };
     const char *ca = NULL;
     struct tls_options options = { 0 };
     struct buf why = { 0 };
@@ -174,6 +178,6 @@ int main(int argc, char **argv)
             scenarios[i].run(&l);
             return uv_run(l.loop, UV_RUN_DEFAULT);
         }
-    fprintf(stderr, "load: which scenario? login, messages, rate, idle\n");
+    fprintf(stderr, "load: which scenario? login, messages, rate, idle, contacts\n");
     return 2;
 }

@@ -12,7 +12,8 @@ struct load {
     int address_count;
     const char *domain, *prefix, *password, *scenario;
     bool is_sha256, sends_presence, gets_roster;
-    int users, in_flight, window, seconds, rate, body_bytes;
+    int users, first; /* accounts PREFIX<first> to PREFIX<first + users - 1> */
+    int in_flight, window, seconds, rate, body_bytes, contacts;
     struct user_events events;
     struct user *all;
     int started, ready;
@@ -33,5 +34,6 @@ void scenario_login(struct load *l);    /* connect … bind, close, again: login
 void scenario_messages(struct load *l); /* pairs with a window: messages per second */
 void scenario_rate(struct load *l);     /* a given rate: latency */
 void scenario_idle(struct load *l);     /* connections that do nothing */
+void scenario_contacts(struct load *l); /* everyone of a group of contacts + 1 subscribes to all others of it */
 
 #endif

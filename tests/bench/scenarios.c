@@ -17,7 +17,7 @@ static void login_next(struct user *u)
     struct load *l = u->load;
 
     if (is_running && l->started < l->users)
-        user_start(u, l, l->started++);
+        user_start(u, l, l->first + l->started++);
     else if (--l->in_flight == 0) {
         double seconds = (double)(load_now_ns() - run_started_ns) / 1e9;
 
@@ -31,7 +31,6 @@ static void on_logged_in(struct user *u)
 {
     logins++;
     login_ns += load_now_ns() - u->started_ns;
-    user_send(u, STR("</stream:stream>"));
     user_stop(u);
     login_next(u);
 }
@@ -50,7 +49,7 @@ static void login_go(struct load *l)
     run_started_ns = load_now_ns();
     l->started = first;
     for (int i = 0; i < first; i++)
-        user_start(&l->all[i], l, i);
+        user_start(&l->all[i], l, l->first + i);
 }
 
 void scenario_login(struct load *l)
@@ -71,6 +70,7 @@ static struct {
     size_t latency_count, latency_cap;
     char *body;
     uv_timer_t timer, tick;
+    int drain_checks; /* left */
     uint64_t due; /* messages that should have been sent by now */
     int next_pair;
 } run;
@@ -106,18 +106,33 @@ static double percentile_ms(double p)
     return (double)run.latencies[(size_t)(p * (double)(run.latency_count - 1))] / 1e6;
 }
 
-static void on_run_over(uv_timer_t *t)
+static void report(struct load *l)
 {
-    struct load *l = t->data;
     double seconds = (double)(load_now_ns() - run_started_ns) / 1e9;
 
-    is_running = false;
-    uv_timer_stop(&run.tick);
     qsort(run.latencies, run.latency_count, sizeof *run.latencies, by_value);
     load_say("done {\"sent\": %lu, \"received\": %lu, \"failures\": %lu, \"seconds\": %.3f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}",
              (unsigned long)run.sent, (unsigned long)run.received, (unsigned long)l->failures, seconds, percentile_ms(0.5),
              percentile_ms(0.99));
     load_await_go(l, load_quit);
+}
+
+static void on_drain(uv_timer_t *t)
+{
+    if (run.received < run.sent && --run.drain_checks > 0)
+        return;
+    uv_timer_stop(t);
+    ((struct load *)t->data)->failures += run.sent - run.received;
+    report(t->data);
+}
+
+/* Nothing is sent any more; what is under way is waited for, at most 20 s, so that it is counted like the work it makes. */
+static void on_run_over(uv_timer_t *t)
+{
+    is_running = false;
+    uv_timer_stop(&run.tick);
+    run.drain_checks = 2000;
+    uv_timer_start(t, on_drain, 0, 10);
 }
 
 static void on_windowed(struct user *u, struct str stanza)
@@ -170,8 +185,8 @@ void scenario_messages(struct load *l)
 
 static void on_timed(struct user *u, struct str stanza)
 {
-    const char *id = memmem(stanza.p, stanza.n, " id=", 4);
-    uint64_t sent_ns = id ? strtoull(id + 5, NULL, 16) : 0;
+    struct str id = user_attribute(stanza, "id");
+    uint64_t sent_ns = str_is_set(id) ? strtoull(id.p, NULL, 16) : 0;
 
     (void)u;
     run.received++;
@@ -216,10 +231,16 @@ void scenario_rate(struct load *l)
 
 /* --- idle -------------------------------------------------------------------------------------------------------------- */
 
+static void idle_over(struct load *l)
+{
+    load_say("done {\"failures\": %lu}", (unsigned long)l->failures);
+    load_await_go(l, load_quit);
+}
+
 static void idle_ready(struct load *l)
 {
     load_say("ready");
-    load_await_go(l, load_quit);
+    load_await_go(l, idle_over);
 }
 
 void scenario_idle(struct load *l)

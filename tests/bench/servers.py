@@ -1,7 +1,10 @@
-"""The servers that `make bench` measures, each started on loopback in a folder of its own, with the same accounts and the same load.
+"""The servers that `make bench` measures, each started on loopback in a folder of its own, with the same accounts and the same features.
 
-A server has: name, connect (addresses for the load generator), ca, pids(), stop(). CPU and memory are summed over pids().
+`with ALL[name](users) as server:` starts one; it then has connect (addresses for the load generator), ca, and pids(); restart() ends it and
+starts it again with its data; leaving ends its processes by pid and removes the folder. CPU and memory are summed over pids().
 """
+import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -18,20 +21,8 @@ PASSWORD = "bench-password"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def wait_port(port, seconds=60):
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
 def cpu_seconds(pid):
-    """User and system time of a process and of its children that have ended."""
+    """User and system time of a process, all threads."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return sum(int(fields[i]) for i in (11, 12)) / TICKS
 
@@ -43,7 +34,32 @@ def pss_bytes(pid):
     return 0
 
 
+def slab_bytes():
+    """Kernel memory of sockets and what belongs to them, of the whole machine."""
+    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("Slab:"):
+            return int(line.split()[1]) * 1024
+
+
 class Server:
+    def __init__(self, users):
+        self.users = users
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="spb-"))
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.dir)
+
     def cpu(self):
         return {name: cpu_seconds(pid) for name, pid in self.pids().items()}
 
@@ -52,64 +68,117 @@ class Server:
 
 
 class Sallyport(Server):
-    def __init__(self, users, links="unix", c2s=1):
-        self.name = f"sallyport ({links} links)"
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="spb-"))
-        self.cluster = [str(ROOT / "deploy/local-cluster")]
-        self.run("up", "--port-base", "0", "--links", links, "--c2s", str(c2s), "--bin", str(ROOT / "build/release"), "--log-level", "warn")
+    links = "unix"
+
+    def start(self):
+        self.run("up", "--port-base", "0", "--links", self.links, "--bin", ROOT / "build/release", "--log-level", "warn")
         accounts = self.dir / "users"
-        accounts.write_text("".join(f"u{i} {PASSWORD}\n" for i in range(users)))
-        self.run("adduser", "--file", str(accounts))
-        self.env = dict(l.split("=", 1) for l in self.run("env").splitlines())
+        accounts.write_text("".join(f"u{i} {PASSWORD}\n" for i in range(self.users)))
+        self.run("adduser", "--file", accounts)
+        self.read_env()
         self.connect = ",".join(f"127.0.0.1:{p}" for p in self.env["SALLYPORT_C2S_TLS_PORT"].split(","))
         self.ca = self.env["SALLYPORT_CA"]
 
+    def read_env(self):
+        self.env = dict(l.split("=", 1) for l in self.run("env").splitlines())
+
+    def restart(self):
+        for verb in ("kill", "start"):
+            for process in self.pids():
+                self.run(verb, process)
+        self.read_env()
+
     def run(self, verb, *args):
-        return subprocess.run([*self.cluster, verb, "--dir", str(self.dir / "c"), *args], check=True, capture_output=True, text=True).stdout
+        command = [ROOT / "deploy/local-cluster", verb, "--dir", self.dir / "c", *args]
+        done = subprocess.run([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise SystemExit(f"local-cluster {verb}: {done.stdout}")
+        return done.stdout
 
     def pids(self):
-        return {k[len("SALLYPORT_PID_"):].lower().replace("_", "-"): int(v) for k, v in self.env.items() if k.startswith("SALLYPORT_PID_")}
+        prefix = "SALLYPORT_PID_"
+        return {k[len(prefix):].lower().replace("_", "-"): int(v) for k, v in self.env.items() if k.startswith(prefix)}
 
     def stop(self):
-        self.run("down")
-        shutil.rmtree(self.dir)
+        if (self.dir / "c/cluster.json").exists():
+            self.run("down")
+
+
+class SallyportTls(Sallyport):
+    links = "tls"
+
+
+def certtool(*args):
+    subprocess.run(["certtool", *map(str, args)], check=True, capture_output=True)
 
 
 def make_certificates(folder):
     """A CA and an ECDSA P-256 certificate for localhost, as local-cluster makes them."""
-    for name in ("ca", "host"):
-        subprocess.run(["certtool", "--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", f"{folder}/{name}.key"], check=True, capture_output=True)
-    (folder / "ca.tmpl").write_text('cn = "bench"\nca\ncert_signing_key\nexpiration_days = 9\n')
-    (folder / "host.tmpl").write_text('cn = "localhost"\ndns_name = "localhost"\ntls_www_server\nsigning_key\nexpiration_days = 9\n')
-    subprocess.run(["certtool", "--generate-self-signed", "--load-privkey", f"{folder}/ca.key", "--template", f"{folder}/ca.tmpl", "--outfile", f"{folder}/ca.pem"], check=True, capture_output=True)
-    subprocess.run(["certtool", "--generate-certificate", "--load-privkey", f"{folder}/host.key", "--load-ca-certificate", f"{folder}/ca.pem", "--load-ca-privkey", f"{folder}/ca.key",
-                    "--template", f"{folder}/host.tmpl", "--outfile", f"{folder}/host.pem"], check=True, capture_output=True)
+    for name, text in (("ca", 'cn = "bench"\nca\ncert_signing_key\n'), ("host", 'cn = "localhost"\ndns_name = "localhost"\ntls_www_server\nsigning_key\n')):
+        (folder / f"{name}.tmpl").write_text(text + "expiration_days = 9\n")
+        certtool("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", folder / f"{name}.key")
+    certtool("--generate-self-signed", "--load-privkey", folder / "ca.key", "--template", folder / "ca.tmpl", "--outfile", folder / "ca.pem")
+    certtool("--generate-certificate", "--load-privkey", folder / "host.key", "--load-ca-certificate", folder / "ca.pem",
+             "--load-ca-privkey", folder / "ca.key", "--template", folder / "host.tmpl", "--outfile", folder / "host.pem")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class Foreign(Server):
-    """A server from Debian's packages, run under its own user where it wants one."""
-    user = None
+    """A server from Debian's packages, run under the package's user; in the foreground, as our child."""
+    process = None
 
-    def __init__(self, users):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="spb-"))
+    def start(self):
         self.dir.chmod(0o755)
         make_certificates(self.dir)
         self.ca = str(self.dir / "ca.pem")
-        self.port = 15223
+        self.port, self.control_port = free_port(), free_port()
         self.connect = f"127.0.0.1:{self.port}"
-        self.configure(users)
-        if self.user:
-            subprocess.run(["chown", "-R", self.user, str(self.dir)], check=True)
-        self.process = self.launch()
-        wait_port(self.port)
-        self.add_users(users)
+        self.configure()
+        subprocess.run(["chown", "-R", f"{self.user}:{self.user}", str(self.dir)], check=True)
+        self.launch()
+        self.add_users()
 
-    def add_users(self, users):
+    def launch(self):
+        log = open(self.dir / "out.log", "wb")
+        self.process = subprocess.Popen(["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups", *self.command()], cwd=self.dir,
+                                        env=dict(os.environ, HOME=str(self.dir), **self.environment()), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.wait_port(self.port)
+
+    def restart(self):
+        self.stop()
+        self.launch()
+
+    def environment(self):
+        return {}
+
+    def add_users(self):
         pass
 
+    def wait_port(self, port):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{self.name} does not run: " + (self.dir / "out.log").read_text(errors="replace")[-2000:])
+            time.sleep(0.05)
+
     def pids(self):
-        """The server is the descendant that uses the most memory (what starts it may be a script)."""
-        family, found = [self.process.pid], []
+        """The process and its descendants."""
+        family, found = [self.process.pid] if self.process else [], []
         while family:
             pid = family.pop()
             try:
@@ -117,38 +186,47 @@ class Foreign(Server):
                 found.append(pid)
             except OSError:
                 pass
-        return {f"{self.name}-{pid}": pid for pid in found}
+        return {self.name if i == 0 else f"{self.name}-helper-{i}": pid for i, pid in enumerate(found)}
 
     def stop(self):
-        for pid in self.pids().values():
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-        self.process.wait(30)
-        shutil.rmtree(self.dir)
+        """The server is asked first; what has not ended after 20 s, and helpers that outlived it, are killed."""
+        pids, deadline = list(self.pids().values()), time.monotonic() + 20
+        if pids:
+            self.process.terminate()
+        while any(map(is_running, pids)) and time.monotonic() < deadline:
+            self.process.poll()
+            time.sleep(0.02)
+        for pid in filter(is_running, pids):
+            os.kill(pid, signal.SIGKILL)
+        if pids:
+            self.process.wait()
 
 
 class Prosody(Foreign):
-    name = "prosody"
-    user = "prosody"
-    generational = False
+    name = user = "prosody"
+    collector = "incremental"
 
-    def configure(self, users):
+    def configure(self):
         accounts = self.dir / "data/localhost/accounts"
         accounts.mkdir(parents=True)
-        for i in range(users):
-            (accounts / f"u{i}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}" }};\n')
+        salt, iterations = "bench-salt", 4096
+        salted = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt.encode(), iterations)
+        client_key, server_key = (hmac.digest(salted, text, "sha256") for text in (b"Client Key", b"Server Key"))
+        account = (f'return {{ ["salt"] = "{salt}"; ["iteration_count"] = {iterations}; ["stored_key"] = "{hashlib.sha256(client_key).hexdigest()}"; '
+                   f'["server_key"] = "{server_key.hex()}"; }};\n')
+        for i in range(self.users):
+            (accounts / f"u{i}.dat").write_text(account)
         (self.dir / "prosody.cfg.lua").write_text(f"""
 daemonize = false
 pidfile = "{self.dir}/prosody.pid"
 data_path = "{self.dir}/data"
 interfaces = {{ "127.0.0.1" }}
 network_backend = "epoll"
-gc = {{ mode = "{'generational' if self.generational else 'incremental'}" }}
+gc = {{ mode = "{self.collector}" }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "offline" }}
 modules_disabled = {{ "s2s" }}
-authentication = "internal_plain"
+authentication = "internal_hashed"
+password_hash = "SHA-256"
 c2s_ports = {{ }}
 c2s_direct_tls_ports = {{ {self.port} }}
 limits = {{ }}
@@ -157,50 +235,52 @@ ssl = {{ key = "{self.dir}/host.key", certificate = "{self.dir}/host.pem" }}
 VirtualHost "localhost"
 """)
 
-    def launch(self):
-        return subprocess.Popen(["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups", "prosody", "-F", "--config", f"{self.dir}/prosody.cfg.lua"],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    def command(self):
+        return ["prosody", "-F", "--config", f"{self.dir}/prosody.cfg.lua"]
 
 
 class ProsodyGenerational(Prosody):
-    name = "prosody (generational collector)"
-    generational = True
+    collector = "generational"
 
 
 class Ejabberd(Foreign):
-    name = "ejabberd"
-    user = "ejabberd"
+    """Without a node name, so that there is no distribution, no epmd and no port but our two."""
+    name = user = "ejabberd"
 
-    def configure(self, users):
+    def configure(self):
         (self.dir / "host.pem").write_text((self.dir / "host.pem").read_text() + (self.dir / "host.key").read_text())
         (self.dir / "ejabberd.yml").write_text(f"""
 hosts: [localhost]
 loglevel: warning
 certfiles: ["{self.dir}/host.pem"]
+ca_file: "{self.dir}/ca.pem"
 auth_method: internal
 auth_password_format: scram
+auth_scram_hash: sha256
 listen:
   - {{port: {self.port}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, max_stanza_size: 262144, shaper: none, access: all}}
-  - {{port: {self.port + 1}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{"/api": mod_http_api}}}}
+  - {{port: {self.control_port}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{"/api": mod_http_api}}}}
 api_permissions: {{bench: {{who: {{access: {{allow: {{ip: 127.0.0.1/8}}}}}}, what: "*"}}}}
 modules: {{mod_roster: {{}}, mod_disco: {{}}, mod_ping: {{}}, mod_offline: {{}}}}
 """)
 
-    def launch(self):
-        env = dict(os.environ, EJABBERD_CONFIG_PATH=f"{self.dir}/ejabberd.yml", HOME=str(self.dir), ERL_EPMD_ADDRESS="127.0.0.1", ERL_MAX_PORTS="32000")
-        args = ["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups", "erl", "-noinput", "-pa", *map(str, pathlib.Path("/usr/lib").glob("*/ejabberd*/ebin")),
-                "-mnesia", "dir", f'"{self.dir}/mnesia"', "+K", "true", "-smp", "auto", "+P", "250000", "-s", "ejabberd"]
-        return subprocess.Popen(args, cwd=self.dir, env=env, stdout=open(self.dir / "out.log", "wb"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    def environment(self):
+        return {"EJABBERD_CONFIG_PATH": f"{self.dir}/ejabberd.yml", "EJABBERD_LOG_PATH": f"{self.dir}/ejabberd.log", "ERL_MAX_PORTS": "32000",
+                "ERL_CRASH_DUMP_BYTES": "0"}
 
-    def add_users(self, users):
-        wait_port(self.port + 1)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port + 1)
-        for i in range(users):
+    def command(self):
+        code = sorted(pathlib.Path("/usr/lib").glob("*/ejabberd-*/ebin"))[-1]
+        return ["erl", "-noinput", "-pa", str(code), "-mnesia", "dir", f'"{self.dir}/mnesia"', "+K", "true", "+P", "250000", "-s", "ejabberd"]
+
+    def add_users(self):
+        self.wait_port(self.control_port)
+        connection = http.client.HTTPConnection("127.0.0.1", self.control_port)
+        for i in range(self.users):
             connection.request("POST", "/api/register", json.dumps({"user": f"u{i}", "host": "localhost", "password": PASSWORD}))
             answer = connection.getresponse()
             body = answer.read()
-            assert answer.status == 200, body
+            if answer.status != 200:
+                raise SystemExit(f"ejabberd refused an account: {body}")
 
 
-ALL = {"sallyport": lambda users: Sallyport(users), "sallyport-tls": lambda users: Sallyport(users, links="tls"), "prosody": Prosody,
-       "prosody-gen": ProsodyGenerational, "ejabberd": Ejabberd}
+ALL = {"sallyport": Sallyport, "sallyport-tls": SallyportTls, "prosody": Prosody, "prosody-gen": ProsodyGenerational, "ejabberd": Ejabberd}

@@ -7,9 +7,17 @@
 
 static const struct scan_limits limits = { 1 << 20, 64, 64 };
 
-static bool contains(struct str s, const char *what)
+struct str user_attribute(struct str element, const char *name)
 {
-    return memmem(s.p, s.n, what, strlen(what)) != NULL;
+    const char *tag_end = memchr(element.p, '>', element.n);
+    struct str tag = str_of(element.p, tag_end ? (size_t)(tag_end - element.p) : 0);
+    char start[32];
+    size_t n = (size_t)snprintf(start, sizeof start, " %s=", name);
+    const char *found = memmem(tag.p, tag.n, start, n);
+    const char *value = found ? found + n + 1 : NULL;
+    const char *end = value && value < tag_end ? memchr(value, value[-1], (size_t)(tag_end - value)) : NULL;
+
+    return end ? str_of(value, (size_t)(end - value)) : STR_NONE;
 }
 
 static void failed(struct user *u, const char *why)
@@ -93,19 +101,57 @@ static void on_sasl(struct user *u, struct str element)
     buf_fini(&out);
 }
 
+static void enter_if_complete(struct user *u)
+{
+    struct load *l = u->load;
+
+    if (u->awaited > 0)
+        return;
+    u->phase = USER_READY;
+    l->ready++;
+    if (l->events.on_ready)
+        l->events.on_ready(u);
+}
+
 static void on_bound(struct user *u)
 {
     struct load *l = u->load;
 
-    u->phase = USER_READY;
+    u->phase = USER_ENTERING;
+    u->awaited = l->gets_roster + l->sends_presence;
     scram_fini(&u->scram);
     if (l->gets_roster)
-        send_text(u, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+        send_text(u, "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
     if (l->sends_presence)
         send_text(u, "<presence/>");
-    l->ready++;
-    if (l->events.on_ready)
-        l->events.on_ready(u);
+    enter_if_complete(u);
+}
+
+static bool is_own(struct user *u, struct str address)
+{
+    char own[300];
+
+    snprintf(own, sizeof own, "%s%d@%s/", u->load->prefix, u->number, u->load->domain);
+    return str_starts_with(address, str_from(own));
+}
+
+static void on_entering(struct user *u, struct str element)
+{
+    if (str_starts_with(element, STR("<iq")) && str_is(user_attribute(element, "id"), "roster"))
+        u->awaited--;
+    else if (str_starts_with(element, STR("<presence")) && is_own(u, user_attribute(element, "from")))
+        u->awaited--;
+    enter_if_complete(u);
+}
+
+static void on_stanza(struct user *u, struct str element)
+{
+    struct user_events *events = &u->load->events;
+
+    if (events->on_message && str_starts_with(element, STR("<message")))
+        events->on_message(u, element);
+    else if (events->on_presence && str_starts_with(element, STR("<presence")))
+        events->on_presence(u, element);
 }
 
 static void on_element(struct user *u, struct str element)
@@ -122,14 +168,16 @@ static void on_element(struct user *u, struct str element)
         u->phase = USER_BINDING;
         break;
     case USER_BINDING:
-        if (contains(element, "type='result'") || contains(element, "type=\"result\""))
+        if (str_is(user_attribute(element, "type"), "result"))
             on_bound(u);
         else
             failed(u, "bind");
         break;
+    case USER_ENTERING:
+        on_entering(u, element);
+        break;
     case USER_READY:
-        if (str_starts_with(element, STR("<message")) && u->load->events.on_message)
-            u->load->events.on_message(u, element);
+        on_stanza(u, element);
         break;
     default:
         break;
@@ -212,6 +260,7 @@ void user_start(struct user *u, struct load *load, int number)
     u->phase = USER_CONNECTING;
     u->has_stream = false;
     u->scan = (struct scan){ 0 };
+    u->contacts = 0;
     u->started_ns = load_now_ns();
     u->conn = conn_dial(load->net, &load->addresses[number % load->address_count], 30000, &events, u);
 }
@@ -226,8 +275,10 @@ void user_stop(struct user *u)
 {
     if (u->phase == USER_CLOSED)
         return;
+    if (u->phase > USER_HEADER)
+        send_text(u, "</stream:stream>");
     u->phase = USER_CLOSED;
-    conn_close(u->conn, 0);
+    conn_close(u->conn, 5000);
     u->conn = NULL;
     buf_fini(&u->partial);
     scram_fini(&u->scram);
