@@ -80,14 +80,14 @@ void login_sasl_fail(struct login *l, enum auth_failure failure, bool is_guess, 
     int64_t limit = l->sm->conf->auth_retries;
     struct buf out = { 0 };
 
-    auth_exchange_free(l->exchange);
+    audit("login-refused", kv_str("claimed", claimed), kv_text("host", l->host->name), kv_text("condition", auth_failure_name(failure)),
+          kv_str("addr", l->open.addr), kv_text("connection", l->address));
+    metric_inc(&sm_metric_login_failures);
+    auth_exchange_free(l->exchange); /* claimed lived in it */
     l->exchange = NULL;
     l->state = LOGIN_OPEN;
     l->failures++;
     l->guesses += is_guess;
-    metric_inc(&sm_metric_login_failures);
-    audit("login-refused", kv_str("claimed", claimed), kv_text("host", l->host->name), kv_text("condition", auth_failure_name(failure)),
-          kv_str("addr", l->open.addr), kv_text("connection", l->address));
     buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(failure));
     login_send(l, buf_str(&out));
     buf_fini(&out);

@@ -84,7 +84,7 @@ static bool is_settled(struct channel_owner *o, const struct frame_id *id)
 
     if (s->queue.has_rows || (s->account && s->account->offline_run))
         return false;
-    return !sender || sender == s || channel_owner_has_final(&sender->channel, id->count);
+    return !sender || channel_owner_has_final(&sender->channel, id->count);
 }
 
 static void set_address(struct session *s, struct str c2s, struct str conn)
