@@ -190,6 +190,10 @@ void acks_close(struct sm *sm)
         return;
     sm->acks = NULL;
     timer_stop(&a->settle);
+    while (!list_is_empty(&a->owed)) /* sessions outlive us */
+        list_remove(list_first(&a->owed));
+    while (!list_is_empty(&a->unsettled))
+        list_remove(list_first(&a->unsettled));
     a->closing = 2;
     uv_close((uv_handle_t *)&a->check, on_closed);
     uv_close((uv_handle_t *)&a->prepare, on_closed);

@@ -184,6 +184,15 @@ static void redeliver_rows(struct session *s)
 
 /* --- the row, and the memory ------------------------------------------------------------------------------------- */
 
+/* What it had sent may still be on its way to others: its copies must not be forgotten before (proto/channel.h). */
+static void free_when_idle(struct session *s)
+{
+    if (channel_owner_is_idle(&s->channel))
+        session_free(s);
+    else
+        timer_set(s->sm->service->timers, &s->timer, RETRY_MS);
+}
+
 static void on_row_gone(void *owner, enum err e, int64_t changes)
 {
     uint8_t *id = owner;
@@ -205,25 +214,25 @@ static void on_row_gone(void *owner, enum err e, int64_t changes)
     s->is_row_gone = true;
     end = s->end_origin;
     s->end_origin = NULL;
-    if (!s->is_by_frame || !s->via) {
-        session_free(s);
-        origin_unref(end);
-        return;
-    }
     origin_unref(end);
-    acks_owe(s);
+    if (s->is_by_frame && s->via)
+        acks_owe(s); /* session_after_ack frees it */
+    else
+        free_when_idle(s);
 }
 
 /* c2s repeats the end if this acknowledgement is lost; then session.c answers for the unknown. */
 void session_after_ack(struct session *s)
 {
-    if (s->is_row_gone && s->channel.up_taken == s->channel.up_last)
+    if (s->is_row_gone && channel_owner_is_idle(&s->channel))
         session_free(s);
 }
 
 void session_over_retry(struct session *s)
 {
-    if (s->redeliveries == 0)
+    if (s->is_row_gone)
+        free_when_idle(s);
+    else if (s->redeliveries == 0)
         delete_row(s);
     else
         redeliver_rows(s);

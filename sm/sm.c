@@ -92,7 +92,7 @@ static enum err open_store(struct sm *sm, struct buf *why)
     struct store_options options = { .path = sm->conf->store_path,
                                      .is_full_sync = sm->conf->store_sync == 0,
                                      .max_queued = (uint32_t)sm->conf->store_queue };
-    struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations };
+    struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations, .slot_key = sm->slot_key };
     enum err e = store_open(sm->service->loop, &options, &sm->store, why);
 
     if (e != ERR_OK)
@@ -100,7 +100,6 @@ static enum err open_store(struct sm *sm, struct buf *why)
     auth.store = sm->store;
     return auth_new(&auth, &sm->auth, why);
 }
-
 
 static void init(struct sm *sm, struct service *service)
 {
@@ -183,9 +182,7 @@ static void free_all(void *owner)
 
     session_tables_fini(sm);
     account_table_fini(sm);
-    login_fini(sm);
     peers_fini(sm);
-    auth_free(sm->auth);
     adopt_free(sm->adopter);
     xml_parser_free(sm->parser);
     mem_free(sm);
@@ -202,6 +199,8 @@ void sm_stop(struct service *service)
     if (sm->links)
         links_close(sm->links);
     sm->links = NULL;
+    login_fini(sm); /* exchanges use the store until they are freed */
+    auth_free(sm->auth);
     acks_close(sm);
     if (sm->store)
         store_close(sm->store, free_all, sm);
