@@ -91,6 +91,8 @@ void login_sasl_fail(struct login *l, enum auth_failure failure, bool is_guess, 
     buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(failure));
     login_send(l, buf_str(&out));
     buf_fini(&out);
+    auth_exchange_free(l->exchange); /* claimed may live in it */
+    l->exchange = NULL;
     if (l->guesses > limit || l->failures > limit * FAILURES_A_GUESS)
         login_end(l, STREAM_POLICY_VIOLATION, STR("too many attempts to log in"));
 }
