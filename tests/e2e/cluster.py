@@ -1,4 +1,5 @@
 """A cluster for tests, started and ended through deploy/local-cluster as any user would."""
+import json
 import pathlib
 import shutil
 import subprocess
@@ -63,8 +64,7 @@ class Cluster:
                               input=input, capture_output=True, text=True, timeout=60, check=check)
 
     def binary(self, name):
-        exe = pathlib.Path(f"/proc/{self.pid('sm-1')}/exe").resolve()
-        return exe.parent / name
+        return pathlib.Path(json.loads((self.folder / "cluster.json").read_text())["bin"]) / name
 
     def client(self, name=None, password=None, c2s=1, domain=None):
         """A client that is not connected yet. The account is made if need be."""

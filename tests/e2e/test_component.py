@@ -70,6 +70,7 @@ def test_an_iq_is_answered_by_the_component(cluster, unique, component):
 
 def test_subscriptions_to_a_component_work(cluster, unique, component):
     alice = cluster.online(unique("alice"))
+    alice.roster()  # subscriptions are told to resources that asked for it (RFC 6121 §3.1.6)
     bot = f"bot@{cluster.component}"
     alice.presence(to=bot, type="subscribe")
     assert component.expect(q(ACCEPT, "presence"), type="subscribe").get("from") == alice.bare

@@ -189,11 +189,19 @@ def test_headlines_and_errors_to_a_resource_that_is_gone_are_dropped(cluster, un
 
 def test_an_iq_crosses_between_full_jids_and_back(cluster, unique):
     bob, alice = cluster.online(unique("bob")), cluster.online(unique("alice"))
+    bob.presence(to=alice.jid)  # §8.5.3.1: only who may see Bob's presence may ask his resource
+    alice.expect("presence", from_=bob.jid)
     alice.send(f"<iq type='get' id='q7' to='{bob.jid}'><query xmlns='urn:example:q'/></iq>")
     asked = bob.expect("iq", type="get", id="q7")
     assert asked.get("from") == alice.jid
     bob.send(f"<iq type='result' id='q7' to='{alice.jid}'><query xmlns='urn:example:q'>42</query></iq>")
     assert alice.expect("iq", id="q7").find("{urn:example:q}query").text == "42"
+
+
+def test_an_iq_to_a_resource_that_does_not_share_its_presence_is_refused(cluster, unique):
+    bob, alice = cluster.online(unique("bob")), cluster.online(unique("alice"))
+    assert error_of(alice.iq("get", "<query xmlns='urn:example:q'/>", to=bob.jid))[1] == "service-unavailable"
+    bob.expect_none("iq")
 
 
 def test_an_iq_to_a_resource_that_is_gone_is_service_unavailable(cluster, unique):

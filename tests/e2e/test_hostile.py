@@ -25,8 +25,9 @@ BAD_XML = [
     ("document type", "<!DOCTYPE a [<!ENTITY b 'c'>]>", "restricted-xml"),
     ("undefined entity", "<message><body>&boom;</body></message>", "restricted-xml"),
     ("entity of HTML", "<message><body>&nbsp;</body></message>", "restricted-xml"),
-    ("unbound prefix", "<message><x:y/></message>", "bad-namespace-prefix"),
-    ("unbound prefix of an attribute", "<message x:y='1'/>", "bad-namespace-prefix"),
+    ("unbound prefix", "<message><x:y/></message>", "not-well-formed"),  # §4.9.3.13: by XML-NAMES
+    ("unbound prefix of an attribute", "<message x:y='1'/>", "not-well-formed"),
+    ("content namespace under a prefix", "<message><m:body xmlns:m='jabber:client'/></message>", "bad-namespace-prefix"),
     ("mismatched tags", "<message><body></message></body>", "not-well-formed"),
     ("duplicate attribute", "<message to='a@localhost' to='b@localhost'/>", "not-well-formed"),
     ("bare ampersand", "<message><body>a & b</body></message>", "not-well-formed"),
