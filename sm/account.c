@@ -119,6 +119,7 @@ static void finish(struct account *a, enum err e)
         watch(a);
         return;
     }
+    timer_stop(&a->idle);
     roster_free(a->roster);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
@@ -167,6 +168,7 @@ static void query(struct account *a, enum store_statement statement,
 static void load(struct account *a)
 {
     a->is_loading = true;
+    timer_stop(&a->idle);
     query(a, STORE_ACCOUNT_GET, on_account);
     query(a, STORE_ROSTER_LOAD, on_roster);
     query(a, STORE_OFFLINE_COUNT, on_count);
