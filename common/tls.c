@@ -258,6 +258,27 @@ static struct str binding(struct tls_session *s, gnutls_channel_binding_t type, 
     return copy;
 }
 
+static struct str own_end_point(struct tls_session *s, struct arena *arena)
+{
+    struct tls_creds *c = s->creds;
+    const gnutls_datum_t *own = gnutls_certificate_get_ours(s->s);
+    struct str value;
+    char *copy;
+
+    for (size_t i = 0; own && i < c->end_point_count; i++)
+        if (c->end_points[i].der == own->data)
+            return arena_str(arena, c->end_points[i].value);
+    value = binding(s, GNUTLS_CB_TLS_SERVER_END_POINT, arena);
+    if (!own || !str_is_set(value))
+        return value;
+    copy = mem_alloc(value.n);
+    memcpy(copy, value.p, value.n);
+    c->end_points = mem_realloc(c->end_points, (c->end_point_count + 1) * sizeof *c->end_points);
+    c->end_points[c->end_point_count++] =
+        (struct tls_end_point){ own->data, str_of(copy, value.n) };
+    return value;
+}
+
 /* Without the extended master secret (RFC 7627) neither binds to this connection alone (RFC 9266
  * §3, RFC 5929 §10.1). */
 static void add_bindings(struct tls_session *s, struct arena *arena, struct tls_facts *f)
@@ -265,7 +286,8 @@ static void add_bindings(struct tls_session *s, struct arena *arena, struct tls_
     bool is_tls13 = gnutls_protocol_get_version(s->s) >= GNUTLS_TLS1_3;
     bool has_master = is_tls13 || gnutls_session_ext_master_secret_status(s->s);
 
-    f->cb_end_point = binding(s, GNUTLS_CB_TLS_SERVER_END_POINT, arena);
+    f->cb_end_point = s->is_server ? own_end_point(s, arena)
+                                   : binding(s, GNUTLS_CB_TLS_SERVER_END_POINT, arena);
     if (has_master)
         f->cb_exporter = binding(s, GNUTLS_CB_TLS_EXPORTER, arena);
     if (!is_tls13 && has_master)

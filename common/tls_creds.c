@@ -161,6 +161,9 @@ void tls_creds_unref(struct tls_creds *c)
     for (size_t i = 0; i < c->name_count; i++)
         mem_free((char *)c->names[i].p);
     mem_free(c->names);
+    for (size_t i = 0; i < c->end_point_count; i++)
+        mem_free((char *)c->end_points[i].value.p);
+    mem_free(c->end_points);
     mem_free(c);
 }
 

@@ -9,6 +9,12 @@
 
 enum { TLS_MAX_ALPN = 8 };
 
+/* The tls-server-end-point of one of our certificates, which GnuTLS would work out again for each connection. */
+struct tls_end_point {
+    const void *der; /* GnuTLS's own, as long-lived as the credentials; tells certificates apart */
+    struct str value;
+};
+
 struct tls_creds {
     uint32_t refs;
     gnutls_certificate_credentials_t cred;
@@ -21,6 +27,8 @@ struct tls_creds {
     int64_t expiry;
     struct str *names; /* DNS names of all certificates */
     size_t name_count;
+    struct tls_end_point *end_points; /* of the certificates that were asked for so far */
+    size_t end_point_count;
 };
 
 /* The next DNS name (RFC 9525 §6.2: of subjectAltName only) of a certificate, or false; *at starts
