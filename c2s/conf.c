@@ -86,6 +86,20 @@ static const struct conf_section sections[] = {
 
 const struct conf_spec c2s_conf_spec = { .bytes = sizeof(struct c2s_conf), .sections = sections };
 
+/* Which section the failure is about: its sentence names a file. */
+static void say_creds(const struct c2s_conf *conf, struct str reason, struct buf *why)
+{
+    const struct c2s_certificate_conf *items = conf->certificates.items;
+
+    for (size_t i = 0; i < conf->certificates.count; i++) {
+        if (memmem(reason.p, reason.n, items[i].cert_file, strlen(items[i].cert_file))) {
+            buf_printf(why, "certificate \"%s\": cert: %.*s\n", items[i].name, STR_ARG(reason));
+            return;
+        }
+    }
+    buf_printf(why, "client_ca: %.*s\n", STR_ARG(reason));
+}
+
 enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_creds **out_creds, struct buf *why)
 {
     static const char *const alpn[] = { "xmpp-client", NULL }; /* XEP-0368 §3 */
@@ -101,13 +115,15 @@ enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_
         .alpn = is_direct ? alpn : NULL,
         .tickets = true,
     };
+    struct buf reason = { 0 };
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < count; i++)
         certs[i] = (struct tls_cert){ items[i].cert_file, items[i].key_file };
     *out_creds = NULL;
-    if (count)
-        e = tls_creds_new(&options, out_creds, why);
+    if (count && (e = tls_creds_new(&options, out_creds, &reason)) != ERR_OK)
+        say_creds(conf, buf_str(&reason), why);
+    buf_fini(&reason);
     mem_free(certs);
     return e;
 }

@@ -65,6 +65,10 @@ struct conf_spec {
 NODISCARD enum err conf_load(const struct conf_spec *spec, const char *path, void **out_conf, struct buf *why);
 void conf_free(const struct conf_spec *spec, void *conf);
 
+/* For checks that the table cannot express: each line of sentences into out, with "FILE:LINE: " of the key or section in front that it
+ * begins with ("key: …", "section \"TITLE\": …", "section \"TITLE\": key: …"); the file's first line when that is not in it. */
+void conf_add_places(const struct conf_spec *spec, const char *path, struct str sentences, struct buf *out);
+
 /* The names of keys whose value differs and that take effect only at start, "a, b"; empty when none. */
 void conf_diff_at_start(const struct conf_spec *spec, const void *old_conf, const void *new_conf, struct buf *out);
 

@@ -96,10 +96,12 @@ static void print_reference(const struct service_spec *spec, enum conf_format fo
 enum err service_load_conf(const struct process *p, void **out_conf, struct buf *why)
 {
     void *conf = NULL;
+    struct buf sentences = { 0 };
     enum err e = conf_load(p->spec->conf, p->path, &conf, why);
 
-    if (e == ERR_OK && p->spec->check)
-        e = p->spec->check(conf, why);
+    if (e == ERR_OK && p->spec->check && (e = p->spec->check(conf, &sentences)) != ERR_OK)
+        conf_add_places(p->spec->conf, p->path, buf_str(&sentences), why);
+    buf_fini(&sentences);
     if (e != ERR_OK)
         conf_free(p->spec->conf, conf);
     else
@@ -116,7 +118,7 @@ static enum err load_first(struct process *p)
     if (e == ERR_OK)
         e = service_load_conf(p, &p->conf_at_start, &why);
     if (e != ERR_OK)
-        fprintf(stderr, "%.*s\n", (int)why.n, why.p ? why.p : "");
+        fprintf(stderr, "%.*s\n", STR_ARG(str_trim(buf_str(&why))));
     p->service.conf = p->conf;
     buf_fini(&why);
     return e;

@@ -115,6 +115,17 @@ static enum err read_addresses(const struct links *ls, struct link_peer *p,
     return ERR_OK;
 }
 
+static enum err read_secret(struct link_peer *p, struct buf *why)
+{
+    struct buf reason = { 0 };
+    enum err e = conf_read_secret(p->conf->secret_file, &p->secret, &reason);
+
+    if (e != ERR_OK)
+        buf_printf(why, "peer \"%s\": secret_file: %.*s", p->conf->name, STR_ARG(buf_str(&reason)));
+    buf_fini(&reason);
+    return e;
+}
+
 static enum err peer_load(struct links *ls, const struct link_conf *conf,
                           const struct link_peer_conf *c, struct link_peer **out_peer,
                           struct buf *why)
@@ -133,7 +144,7 @@ static enum err peer_load(struct links *ls, const struct link_conf *conf,
         return refuse(why, c->name,
                       "expected a DNS name in lower case, other than this process's own");
     e = read_addresses(ls, p, conf, why);
-    return e == ERR_OK ? conf_read_secret(c->secret_file, &p->secret, why) : e;
+    return e == ERR_OK ? read_secret(p, why) : e;
 }
 
 static void peer_free(struct link_peer *p)
@@ -198,6 +209,7 @@ enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_cr
         .client_auth = TLS_CLIENT_AUTH_REQUIRE,
         .only_tls13 = true,
     };
+    struct buf reason = { 0 };
     enum err e;
 
     *out_creds = NULL;
@@ -207,7 +219,9 @@ enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_cr
         buf_printf(why, "link_cert, link_key and link_ca are needed for TLS links");
         return ERR_MALFORMED;
     }
-    e = tls_creds_new(&o, out_creds, why);
+    if ((e = tls_creds_new(&o, out_creds, &reason)) != ERR_OK)
+        buf_printf(why, "link_cert: %.*s", STR_ARG(buf_str(&reason)));
+    buf_fini(&reason);
     if (e == ERR_OK && !tls_creds_covers(*out_creds, str_from(conf->name))) {
         buf_printf(why, "link_cert: %s is not for the name %s", conf->cert_file, conf->name);
         tls_creds_unref(*out_creds);

@@ -64,7 +64,7 @@ static enum err check_listen(const struct router_conf *c, struct buf *why)
     struct net_address a;
 
     if (!c->component_cert_file != !c->component_key_file) {
-        buf_printf(why, "component_cert and component_key need each other\n");
+        buf_printf(why, "component_cert: component_cert and component_key need each other\n");
         return ERR_MALFORMED;
     }
     if (!c->component_listen)
@@ -88,7 +88,7 @@ static enum err check_components(const struct router_conf *c, struct buf *why)
 {
     const struct router_component_conf *items = c->components.items;
     struct arena arena = { 0 };
-    struct buf secret = { 0 };
+    struct buf secret = { 0 }, reason = { 0 };
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < c->components.count; i++) {
@@ -97,13 +97,16 @@ static enum err check_components(const struct router_conf *c, struct buf *why)
         if (jid_prepare_domain(str_from(items[i].domain), &arena, &domain) != ERR_OK) {
             buf_printf(why, "component \"%s\": expected a domain\n", items[i].domain);
             e = ERR_MALFORMED;
-        } else if (conf_read_secret(items[i].secret_file, &secret, why) != ERR_OK) {
-            buf_add_char(why, '\n');
+        } else if (conf_read_secret(items[i].secret_file, &secret, &reason) != ERR_OK) {
+            buf_printf(why, "component \"%s\": secret_file: %.*s\n", items[i].domain,
+                       STR_ARG(buf_str(&reason)));
+            buf_clear(&reason);
             e = ERR_MALFORMED;
         }
     }
     mem_wipe(secret.p, secret.n);
     buf_fini(&secret);
+    buf_fini(&reason);
     arena_fini(&arena);
     return e;
 }
