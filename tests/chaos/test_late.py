@@ -1,0 +1,73 @@
+"""Processes that are stopped for longer than the links' keepalive and wake up late, and one that dies again while it starts."""
+import os
+import subprocess
+
+from cluster import ROOT
+from talkers import Frozen, chat_ring, finish, kill, wait_for, wait_link_down, wait_progress
+
+CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "100")) // 4
+
+
+def test_a_session_manager_that_wakes_up_late_goes_on_where_it_was(new_cluster):
+    cluster = new_cluster("--c2s", "2")
+    talkers = chat_ring(cluster, CLIENTS)
+    with Frozen(cluster, "sm-1"):
+        wait_link_down(cluster, "router-1", "sm-1", 1)
+    wait_progress(talkers)
+    finish(talkers)
+
+
+def test_a_router_that_wakes_up_late_is_used_again(new_cluster):
+    cluster = new_cluster("--c2s", "2")
+    talkers = chat_ring(cluster, CLIENTS)
+    with Frozen(cluster, "router-1"):
+        for name in ("c2s-1", "c2s-2", "sm-1"):
+            wait_link_down(cluster, name, "router-1", 1)
+    wait_progress(talkers)
+    finish(talkers)
+
+
+def test_one_of_two_routers_sleeps_and_what_it_had_is_not_doubled_when_it_wakes(new_cluster):
+    cluster = new_cluster("--router", "2", "--c2s", "2")
+    talkers = chat_ring(cluster, CLIENTS)
+    with Frozen(cluster, "router-1"):
+        for name in ("c2s-1", "c2s-2", "sm-1"):
+            wait_link_down(cluster, name, "router-1", 1)
+        wait_progress(talkers)  # by the other
+    with Frozen(cluster, "router-2"):
+        for name in ("c2s-1", "c2s-2", "sm-1"):
+            wait_link_down(cluster, name, "router-2", 1)
+        wait_progress(talkers)
+    finish(talkers)
+
+
+def test_a_session_manager_sleeps_while_the_router_dies(new_cluster):
+    cluster = new_cluster("--c2s", "2")
+    talkers = chat_ring(cluster, CLIENTS)
+    with Frozen(cluster, "sm-1"):
+        kill(cluster, "router-1")
+        cluster.start("router-1")
+    wait_progress(talkers)
+    finish(talkers)
+
+
+def start_and_kill(cluster, name, lines):
+    """Starts it and kills it when its log has grown by so many lines: somewhere on its way up."""
+    before = cluster.log(name).count("\n")
+    starter = subprocess.Popen([str(ROOT / "deploy/local-cluster"), "start", "--dir", str(cluster.folder), name],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: cluster.log(name).count("\n") >= before + lines or starter.poll() is not None, 30, f"{name} does not start")
+    wait_for(lambda: cluster.refresh().env.get("SALLYPORT_PID_" + name.upper().replace("-", "_")), 30, f"{name} has no pid")
+    kill(cluster, name)
+    starter.wait(30)
+
+
+def test_a_session_manager_that_dies_again_and_again_while_it_starts(new_cluster):
+    cluster = new_cluster("--c2s", "2", "--log-level", "debug")
+    talkers = chat_ring(cluster, CLIENTS)
+    kill(cluster, "sm-1")
+    for lines in range(0, 24, 3):
+        start_and_kill(cluster, "sm-1", lines)
+    cluster.start("sm-1")
+    wait_progress(talkers)
+    finish(talkers)
