@@ -13,7 +13,7 @@
 /* One thing that the scanner found. */
 struct item {
     struct str bytes;
-    bool is_last; /* nothing came behind it */
+    struct str behind; /* what came with it and was not looked at yet */
 };
 
 /* --- rules ----------------------------------------------------------------------------------------------------- */
@@ -31,7 +31,7 @@ static void on_stream_error(struct client *c, struct xml *x, const struct item *
 static void on_starttls(struct client *c, struct xml *x, const struct item *item)
 {
     (void)x;
-    client_stream_starttls(c, item->is_last);
+    client_stream_starttls(c, str_trim(item->behind).n == 0);
 }
 
 static void send_up(struct client *c, struct xml *x, struct str bytes)
@@ -212,9 +212,11 @@ static size_t take_things(struct client *c, struct str all, size_t *at)
             continue;
         if (found == SCAN_BAD)
             *at = all.n; /* there is no end of it */
-        item = (struct item){ str_of(all.p + start, *at - start), *at == all.n };
+        item = (struct item){ str_of(all.p + start, *at - start), str_of(all.p + *at, all.n - *at) };
         start = *at;
         on_found(c, found, &item);
+        if (c->phase == PHASE_HANDSHAKE)
+            start = *at = all.n; /* white space at most, and not of the secure stream */
     }
     return start;
 }

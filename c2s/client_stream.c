@@ -201,7 +201,8 @@ void client_stream_starttls(struct client *c, bool is_last)
     if (!is_last) {
         char peer[64];
 
-        /* §5.3.3, and CVE-2011-0411: who can write into the clear part must not write into the secure one. */
+        /* §5.3.3, and CVE-2011-0411: who can write into the clear part must not write into the secure one. White space is
+         * forbidden as well, but go-xmpp sends it; it is thrown away (client_input.c). */
         address_text(c->ip, c->ip_bytes, c->port, peer);
         audit("bytes-behind-starttls", kv_text("peer", peer));
         client_end(c, &(struct control_end){ .why = CONTROL_END_LOST, .text = STR("bytes in clear behind <starttls/>") });

@@ -7,7 +7,7 @@
 /* A stream header has come, with the XML declaration if there was one. */
 void client_stream_header(struct client *c, struct str bytes);
 
-/* <starttls/>. is_last: nothing came behind it. */
+/* <starttls/>. is_last: nothing but white space came behind it. */
 void client_stream_starttls(struct client *c, bool is_last);
 
 /* Writes what ends the stream, as far as the phase permits: our header where none was sent (§4.9.1.2), the error, the tag. */

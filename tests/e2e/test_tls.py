@@ -65,6 +65,18 @@ def test_what_is_pipelined_behind_starttls_ends_the_connection(cluster):
     client.expect_close()
 
 
+def test_white_space_behind_starttls_is_thrown_away(cluster):
+    """RFC 6120 §5.3.3 forbids it; go-xmpp sends a line feed there."""
+    client = cluster.client().connect()
+    client.open()
+    client.features()
+    client.send(f"<starttls xmlns='{TLS}'/> \r\n")
+    client.expect(q(TLS, "proceed"))
+    client.start_tls()
+    client.open()
+    assert client.features().find(q(SASL, "mechanisms")) is not None
+
+
 def test_starttls_twice_is_refused(cluster, unique):
     client = cluster.client(unique("alice"))
     client.secure()
