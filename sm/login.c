@@ -260,7 +260,7 @@ void login_failed(struct sm *sm, struct str address, enum auth_failure failure)
     if (!l || l->state != LOGIN_ADOPTING)
         return;
     l->state = LOGIN_OPEN;
-    login_sasl_fail(l, failure, false, STR_NONE);
+    login_sasl_fail(l, failure);
 }
 
 void login_hosts_changed(struct sm *sm)

@@ -36,7 +36,7 @@ void login_end(struct login *l, enum stream_error error, struct str text);
 void login_sasl_features(struct login *l, struct xml *features, struct arena *arena);
 /* An element of NS_SASL. l may be gone. */
 void login_sasl(struct login *l, const struct xml *el);
-/* <failure/>; counts it. l may be gone. */
-void login_sasl_fail(struct login *l, enum auth_failure failure, bool is_guess, struct str claimed);
+/* <failure/> for what is no guess; counts it. l may be gone. */
+void login_sasl_fail(struct login *l, enum auth_failure failure);
 
 #endif

@@ -75,26 +75,30 @@ void login_sasl_features(struct login *l, struct xml *features, struct arena *ar
 /* --- failure ----------------------------------------------------------------------------------------------------- */
 
 /* §6.4.5: then the stream ends. */
-void login_sasl_fail(struct login *l, enum auth_failure failure, bool is_guess, struct str claimed)
+static void fail(struct login *l, const struct auth_result *result)
 {
     int64_t limit = l->sm->conf->auth_retries;
     struct buf out = { 0 };
 
-    audit("login-refused", kv_str("claimed", claimed), kv_text("host", l->host->name), kv_text("condition", auth_failure_name(failure)),
+    buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(result->failure));
+    audit("login-refused", kv_str("claimed", result->claimed), kv_text("host", l->host->name),
+          kv_text("condition", auth_failure_name(result->failure)), kv_text("detail", result->detail ? result->detail : ""),
           kv_str("addr", l->open.addr), kv_text("connection", l->address));
     metric_inc(&sm_metric_login_failures);
-    auth_exchange_free(l->exchange); /* claimed lived in it */
+    l->guesses += result->counts;
+    auth_exchange_free(l->exchange); /* result lived in it */
     l->exchange = NULL;
     l->state = LOGIN_OPEN;
     l->failures++;
-    l->guesses += is_guess;
-    buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(failure));
     login_send(l, buf_str(&out));
     buf_fini(&out);
-    auth_exchange_free(l->exchange); /* claimed may live in it */
-    l->exchange = NULL;
     if (l->guesses > limit || l->failures > limit * FAILURES_A_GUESS)
         login_end(l, STREAM_POLICY_VIOLATION, STR("too many attempts to log in"));
+}
+
+void login_sasl_fail(struct login *l, enum auth_failure failure)
+{
+    fail(l, &(struct auth_result){ .failure = failure, .claimed = STR_NONE });
 }
 
 /* --- the exchange ------------------------------------------------------------------------------------------------ */
@@ -143,7 +147,7 @@ static void on_step(void *owner, const struct auth_result *result)
         on_success(l, result);
         break;
     case AUTH_FAILED:
-        login_sasl_fail(l, result->failure, result->counts, result->claimed);
+        fail(l, result);
         break;
     }
 }
@@ -174,11 +178,11 @@ static void on_auth(struct login *l, const struct xml *el, struct arena *arena)
     struct auth_facts facts = facts_of(l, arena);
 
     if (!str_is_set(mechanism)) {
-        login_sasl_fail(l, AUTH_INVALID_MECHANISM, false, STR_NONE);
+        login_sasl_fail(l, AUTH_INVALID_MECHANISM);
         return;
     }
     if (decode(el, arena, &initial) != ERR_OK) {
-        login_sasl_fail(l, AUTH_INCORRECT_ENCODING, false, STR_NONE);
+        login_sasl_fail(l, AUTH_INCORRECT_ENCODING);
         return;
     }
     auth_exchange_free(l->exchange);
@@ -192,7 +196,7 @@ static void on_response(struct login *l, const struct xml *el, struct arena *are
     struct str data;
 
     if (decode(el, arena, &data) != ERR_OK) {
-        login_sasl_fail(l, AUTH_INCORRECT_ENCODING, false, STR_NONE);
+        login_sasl_fail(l, AUTH_INCORRECT_ENCODING);
         return;
     }
     l->state = LOGIN_BUSY;
@@ -204,20 +208,20 @@ void login_sasl(struct login *l, const struct xml *el)
     struct arena arena = { 0 };
 
     if (l->state == LOGIN_ADOPTING || (l->state == LOGIN_OPEN && !l->is_lost && !str_is(el->name, "auth"))) {
-        login_sasl_fail(l, AUTH_MALFORMED_REQUEST, false, STR_NONE);
+        login_sasl_fail(l, AUTH_MALFORMED_REQUEST);
     } else if (l->is_lost) { /* its exchange was with a process that is gone */
         l->is_lost = false;
-        login_sasl_fail(l, AUTH_TEMPORARY_AUTH_FAILURE, false, STR_NONE);
+        login_sasl_fail(l, AUTH_TEMPORARY_AUTH_FAILURE);
     } else if (lacks_tls(l)) {
-        login_sasl_fail(l, AUTH_ENCRYPTION_REQUIRED, false, STR_NONE);
+        login_sasl_fail(l, AUTH_ENCRYPTION_REQUIRED);
     } else if (str_is(el->name, "abort")) {
-        login_sasl_fail(l, AUTH_ABORTED, false, STR_NONE);
+        login_sasl_fail(l, AUTH_ABORTED);
     } else if (str_is(el->name, "auth") && l->state == LOGIN_OPEN) {
         on_auth(l, el, &arena);
     } else if (str_is(el->name, "response") && l->state == LOGIN_CHALLENGED) {
         on_response(l, el, &arena);
     } else {
-        login_sasl_fail(l, AUTH_MALFORMED_REQUEST, false, STR_NONE);
+        login_sasl_fail(l, AUTH_MALFORMED_REQUEST);
     }
     arena_fini(&arena);
 }

@@ -48,6 +48,7 @@ struct auth_result {
     struct str account;          /* bare JID, of AUTH_SUCCESS */
     const char *mechanism;
     bool counts;                 /* of AUTH_FAILED: a guess, to be counted against the retry limit */
+    const char *detail;          /* of AUTH_FAILED: what the condition does not tell, for the audit log; NULL: nothing */
     struct str claimed;          /* who it claimed to be, for the audit log; may be absent */
 };
 /* Called on the loop once for each auth_start and auth_respond, never from inside the call; result is borrowed. */

@@ -25,6 +25,12 @@ static bool choose_binding(const struct auth_facts *facts, struct claim *c)
     return false;
 }
 
+static enum auth_failure misbound(struct claim *c, const char *why)
+{
+    c->misbound = why;
+    return AUTH_NOT_AUTHORIZED;
+}
+
 /* RFC 5802 §6: the flag belongs to the mechanism; 'y' (the client could, and believes that we
  * cannot) where we offered -PLUS means that somebody took it out of our list. */
 static enum auth_failure check_binding(const struct auth_mechanism *m,
@@ -37,8 +43,10 @@ static enum auth_failure check_binding(const struct auth_mechanism *m,
     if (is_bound != m->is_plus)
         return AUTH_MALFORMED_REQUEST;
     if (c->first.binding_flag == 'y' && auth_has_binding(facts))
-        return AUTH_NOT_AUTHORIZED;
-    return is_bound && !choose_binding(facts, c) ? AUTH_NOT_AUTHORIZED : AUTH_OK;
+        return misbound(c, "the client believes that no channel binding was offered");
+    if (is_bound && !choose_binding(facts, c))
+        return misbound(c, "a channel binding that this connection does not have");
+    return AUTH_OK;
 }
 
 /* Absent, or the client's own bare JID. */
@@ -77,4 +85,20 @@ enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_f
     if ((failure = check_binding(m, facts, out)) != AUTH_OK)
         return failure;
     return check_authzid(out, arena);
+}
+
+bool claim_is_bound(struct claim *c, struct str binding)
+{
+    struct buf bytes = { 0 }, text = { 0 };
+    bool is_equal;
+
+    buf_add(&bytes, c->first.gs2_header);
+    buf_add(&bytes, c->binding);
+    buf_add_base64(&text, buf_str(&bytes));
+    is_equal = str_eq(buf_str(&text), binding);
+    buf_fini(&text);
+    buf_fini(&bytes);
+    if (!is_equal)
+        c->misbound = "another channel";
+    return is_equal;
 }

@@ -12,11 +12,16 @@ struct claim {
     bool is_account;          /* false: the name cannot be one, and what is found does not count */
     const char *binding_name; /* of -PLUS; NULL otherwise */
     struct str binding;
+    const char *misbound; /* why the binding is refused, for the log; NULL: it fits so far */
 };
 
 /* message and facts are borrowed as long as out. AUTH_OK, or the condition to fail with; the
  * claimed user (out->first.user) is there as far as it could be read. */
 enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_facts *facts,
                              struct str message, struct arena *arena, struct claim *out);
+
+/* Whether c= of the client's last message, in base64, is its GS2 header and our binding: the client
+ * sees the channel that we see. RFC 5802 §6, §7. If not, c->misbound says so. */
+bool claim_is_bound(struct claim *c, struct str binding);
 
 #endif

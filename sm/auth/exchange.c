@@ -54,10 +54,11 @@ void auth_exchange_tell(struct list *ready_at)
     x->done(x->owner, &x->result); /* may free x */
 }
 
-/* What is no guess at a password, and not the client's fault, does not count against it. */
-static bool is_counted(enum auth_failure f)
+/* What is no guess at a password does not count as one: our own failures, the client's giving up,
+ * and a channel binding that does not fit, which is refused before any proof is looked at. */
+static bool is_counted(const struct auth_exchange *x, enum auth_failure f)
 {
-    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED;
+    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound;
 }
 
 static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
@@ -66,7 +67,8 @@ static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
     x->result.step = AUTH_FAILED;
     x->result.failure = failure;
     x->result.data = STR_NONE;
-    x->result.counts = is_counted(failure);
+    x->result.counts = is_counted(x, failure);
+    x->result.detail = x->claim.misbound;
     answer(x);
 }
 
@@ -133,11 +135,15 @@ static void start_sasl(struct auth_exchange *x)
 /* A binding that differs, a nonce that is not ours and a wrong proof are all not-authorized. */
 static void finish_scram(struct auth_exchange *x, struct str response)
 {
-    struct str data = STR_NONE;
+    struct str data = STR_NONE, binding;
     enum auth_sasl_step step;
 
-    if (!first_message_is_scram_final(response)) {
+    if (!first_message_is_scram_final(response, &binding)) {
         answer_failure(x, AUTH_MALFORMED_REQUEST);
+        return;
+    }
+    if (!claim_is_bound(&x->claim, binding)) { /* libsasl2 refuses it, too, and does not say why */
+        answer_failure(x, AUTH_NOT_AUTHORIZED);
         return;
     }
     step = auth_sasl_step(x->sasl, response, &data);

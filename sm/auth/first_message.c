@@ -103,6 +103,7 @@ enum err first_message_read_scram(struct str message, struct arena *arena,
         return ERR_LIMIT;
     if ((e = read_gs2_header(&rest, arena, out)) != ERR_OK)
         return e;
+    out->gs2_header = str_of(message.p, message.n - rest.n);
     if (!cut_attribute(&rest, 'n', &value))
         return ERR_MALFORMED;
     if ((e = decode_name(value, arena, &out->user)) != ERR_OK)
@@ -151,13 +152,13 @@ static bool is_base64(struct str s)
     return s.n > 0 && (s.n + padding) % 4 == 0;
 }
 
-bool first_message_is_scram_final(struct str message)
+bool first_message_is_scram_final(struct str message, struct str *out_binding)
 {
     struct str rest = message, value;
 
     if (message.n > FIRST_MESSAGE_MAX_BYTES || !str_is_utf8(message))
         return false;
-    if (!cut_attribute(&rest, 'c', &value) || !is_base64(value))
+    if (!cut_attribute(&rest, 'c', out_binding) || !is_base64(*out_binding))
         return false;
     if (!cut_attribute(&rest, 'r', &value) || !is_nonce(value))
         return false;

@@ -13,6 +13,7 @@ enum {
 struct first_message {
     char binding_flag;       /* 'p', 'y' or 'n'; 0 for PLAIN */
     struct str binding_name; /* of 'p': "tls-exporter" */
+    struct str gs2_header;   /* of SCRAM; borrowed from the message */
     struct str authzid;      /* decoded; absent when there is none */
     struct str user;         /* decoded, as claimed: not prepared */
     struct str password;     /* of PLAIN; borrowed from the message */
@@ -26,7 +27,8 @@ NODISCARD enum err first_message_read_plain(struct str message, struct arena *ar
                                             struct first_message *out);
 
 /* Whether a SCRAM client-final-message has the form "c=base64,r=nonce[,extensions],p=base64":
- * libsasl2 answers malformed ones and wrong proofs alike, and RFC 6120 §6.5 does not. */
-bool first_message_is_scram_final(struct str message);
+ * libsasl2 answers malformed ones and wrong proofs alike, and RFC 6120 §6.5 does not.
+ * out_binding: the value of c=, borrowed from the message. */
+bool first_message_is_scram_final(struct str message, struct str *out_binding);
 
 #endif

@@ -112,6 +112,33 @@ def test_a_downgrade_of_the_binding_is_refused(cluster, unique):
     assert local(alice.auth_scram("SCRAM-SHA-256", flag="y")) == "failure"
 
 
+MISBOUND = [
+    ("SCRAM-SHA-256", dict(flag="y"), "believes"),
+    ("SCRAM-SHA-256-PLUS", dict(cb_type="tls-unique", cb_data=b"x"), "does not have"),
+    ("SCRAM-SHA-256-PLUS", dict(cb_type="tls-exporter", cb_data=b"x" * 32), "another channel"),
+]
+
+
+@pytest.mark.parametrize("mechanism,options,detail", MISBOUND)
+def test_a_binding_that_does_not_fit_is_no_guess_and_is_told_in_the_audit_log(cluster, unique, mechanism, options, detail):
+    """Clients try every mechanism in turn: after six such refusals a right password still logs in (auth_retries is 3)."""
+    alice = cluster.client(unique("alice"))
+    alice.direct()
+    for _ in range(6):
+        assert condition(alice.auth_scram(mechanism, **options)) == "not-authorized"
+    assert local(alice.auth_plain()) == "success"
+    lines = [line for line in cluster.audit("sm-1").splitlines() if "login-refused" in line and alice.name in line]
+    assert len(lines) == 6 and all(detail in line for line in lines)
+
+
+def test_bindings_that_do_not_fit_are_limited_as_well(cluster, unique):
+    alice = cluster.client(unique("alice"))
+    alice.direct()
+    for _ in range(13):
+        assert condition(alice.auth_scram(flag="y")) == "not-authorized"
+    alice.expect_stream_error("policy-violation")
+
+
 MALFORMED = [
     ("not base64", "PLAIN", "!!!!", "incorrect-encoding"),
     ("base64 without padding", "PLAIN", "YQ", "incorrect-encoding"),

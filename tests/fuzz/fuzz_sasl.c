@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena arena = { 0 };
     struct first_message m;
+    struct str binding;
     struct str message;
 
     if (size == 0)
@@ -37,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_name(m.password, false);
         break;
     case 'f':
-        (void)first_message_is_scram_final(message);
+        if (first_message_is_scram_final(message, &binding))
+            ASSERT(binding.n > 0 && binding.p == message.p + 2);
         break;
     }
     ASSERT(arena.total <= 3 * (FIRST_MESSAGE_MAX_BYTES + 64));

@@ -37,7 +37,7 @@ struct bench {
     enum err password_err;
     enum auth_step step;
     enum auth_failure failure;
-    bool counts;
+    bool counts, has_detail;
     struct buf data, account, claimed;
 };
 
@@ -49,6 +49,7 @@ UNUSED static void on_answer(void *owner, const struct auth_result *r)
     b->step = r->step;
     b->failure = r->step == AUTH_FAILED ? r->failure : AUTH_OK;
     b->counts = r->step == AUTH_FAILED && r->counts;
+    b->has_detail = r->step == AUTH_FAILED && r->detail != NULL;
     buf_clear(&b->data);
     buf_clear(&b->account);
     buf_clear(&b->claimed);

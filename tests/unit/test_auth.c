@@ -91,16 +91,13 @@ static void every_scram_mechanism_logs_in_with_each_binding(void **state)
     }
 }
 
-static void a_wrong_password_and_a_wrong_binding_are_not_authorized_and_count(void **state)
+static void a_wrong_password_is_not_authorized_and_counts_as_a_guess(void **state)
 {
     static const struct login rows[] = {
         { "SCRAM-SHA-1", "n,,", STR_NONE, "juliet", "pencils" },
         { "SCRAM-SHA-256", "n,,", STR_NONE, "juliet", "Pencil" },
         { "SCRAM-SHA-512", "n,,", STR_NONE, "juliet", "x" },
         { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", EXPORTER, "juliet", "x" },
-        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", STR("another binding"), "juliet", "pencil" },
-        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", END_POINT, "juliet", "pencil" },
-        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", STR_NONE, "juliet", "pencil" },
     };
     struct bench *b = *state;
 
@@ -108,6 +105,27 @@ static void a_wrong_password_and_a_wrong_binding_are_not_authorized_and_count(vo
         log_in(b, &tls_bound, &rows[i]);
         assert_failed(b, AUTH_NOT_AUTHORIZED, rows[i].mechanism);
         assert_true(b->counts);
+        assert_false(b->has_detail);
+        assert_true(str_is(buf_str(&b->claimed), "juliet"));
+    }
+}
+
+static void another_channel_is_not_authorized_and_is_no_guess_at_the_password(void **state)
+{
+    static const struct login rows[] = {
+        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", STR("another binding"), "juliet", "pencil" },
+        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", END_POINT, "juliet", "pencil" },
+        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", STR_NONE, "juliet", "pencil" },
+        { "SCRAM-SHA-256-PLUS", "p=tls-exporter,,", END_POINT, "juliet", "x" },
+        { "SCRAM-SHA-256", "n,,", EXPORTER, "juliet", "pencil" }, /* c= is not the header of before */
+    };
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        log_in(b, &tls_bound, &rows[i]);
+        assert_failed(b, AUTH_NOT_AUTHORIZED, rows[i].mechanism);
+        assert_false(b->counts);
+        assert_true(b->has_detail);
         assert_true(str_is(buf_str(&b->claimed), "juliet"));
     }
 }
@@ -133,11 +151,13 @@ static void a_binding_that_does_not_fit_the_mechanism_or_the_offer_is_refused(vo
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         log_in(b, &tls_bound, &rows[i].login);
         assert_failed(b, rows[i].failure, rows[i].login.gs2);
+        assert_int_equal(b->counts, rows[i].failure != AUTH_NOT_AUTHORIZED);
     }
     exporter_alone.cb_unique = STR_NONE; /* TLS 1.3 */
     log_in(b, &exporter_alone,
            &(struct login){ "SCRAM-SHA-1-PLUS", "p=tls-unique,,", UNIQUE, "juliet", "pencil" });
     assert_failed(b, AUTH_NOT_AUTHORIZED, "tls-unique on TLS 1.3");
+    assert_false(b->counts);
 }
 
 static void an_authzid_of_somebody_else_is_invalid(void **state)
@@ -276,7 +296,8 @@ int main(void)
         TEST(mechanisms_are_offered_by_what_the_connection_has_strongest_first),
         TEST(a_mechanism_that_is_not_offered_is_refused),
         TEST(every_scram_mechanism_logs_in_with_each_binding),
-        TEST(a_wrong_password_and_a_wrong_binding_are_not_authorized_and_count),
+        TEST(a_wrong_password_is_not_authorized_and_counts_as_a_guess),
+        TEST(another_channel_is_not_authorized_and_is_no_guess_at_the_password),
         TEST(a_binding_that_does_not_fit_the_mechanism_or_the_offer_is_refused),
         TEST(an_authzid_of_somebody_else_is_invalid),
         TEST(plain_logs_in_and_refuses),

@@ -143,10 +143,15 @@ static void a_final_message_has_binding_nonce_and_proof_in_this_order(void **sta
         { STR("c=biws,r=abc,,p=AAAA"), false },
     };
 
+    struct str binding;
+
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (first_message_is_scram_final(rows[i].message) != rows[i].is_good)
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (first_message_is_scram_final(rows[i].message, &binding) != rows[i].is_good)
             fail_msg("%.*s", STR_ARG(rows[i].message));
+        if (rows[i].is_good)
+            assert_true(str_is(binding, "biws"));
+    }
 }
 
 int main(void)
