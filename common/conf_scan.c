@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MAX_QUOTED = 60 }; /* bytes of the file's own in an error */
+
 struct reader {
     struct conf_scan *s;
     struct conf_lex lex;
@@ -21,22 +23,33 @@ struct reader {
     int section_line;
 };
 
+/* What is quoted from a file may hold anything; an error stays one line. */
 void conf_scan_fail(struct conf_scan *s, struct conf_place place, const char *format, ...)
 {
     va_list args;
+    size_t at;
 
     if (s->why->n > 0)
         buf_add_char(s->why, '\n');
+    at = s->why->n;
     buf_printf(s->why, "%s:%d: ", place.file, place.line);
     va_start(args, format);
     buf_vprintf(s->why, format, args);
     va_end(args);
+    for (; at < s->why->n; at++)
+        if ((unsigned char)s->why->p[at] < ' ' || s->why->p[at] == 0x7f)
+            s->why->p[at] = '?';
     s->has_failed = true;
 }
 
 static struct conf_place here(const struct reader *r)
 {
     return (struct conf_place){ r->file, r->lex.text_line };
+}
+
+static int quoted(const struct reader *r)
+{
+    return r->lex.text.n < MAX_QUOTED ? (int)r->lex.text.n : MAX_QUOTED;
 }
 
 /* The end of this file's reading: what follows a wrong shape would only give misleading errors. */
@@ -47,7 +60,7 @@ static void give_up(struct reader *r, const char *expected)
     else if (r->lex.token == CONF_TOKEN_END)
         conf_scan_fail(r->s, here(r), "%s, not the end of the file", expected);
     else
-        conf_scan_fail(r->s, here(r), "%s, not %.*s", expected, STR_ARG(r->lex.text));
+        conf_scan_fail(r->s, here(r), "%s, not %.*s", expected, quoted(r), r->lex.text.p);
     r->lex.token = CONF_TOKEN_BAD;
     r->lex.bad = NULL;
     r->lex.rest = STR_NONE;

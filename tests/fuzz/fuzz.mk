@@ -1,6 +1,6 @@
 # Fuzzing with clang's libFuzzer: one target for each tests/fuzz/fuzz_X.c, with its seeds in tests/fuzz/corpus/X.
 #   make fuzz                 each target for FUZZ_SECONDS (60), growing a corpus in build/fuzz/corpus
-#   make fuzz-short           the seeds and 5 seconds each, for every day
+#   make fuzz-short           the seeds and 3 seconds each, for every day
 #   make fuzz-X               one target
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
@@ -14,10 +14,12 @@ fuzz_objects = $(patsubst %.c,$(FUZZ_OUT)/%.o,$(1))
 
 # What a target links beyond common and proto: fuzz_libs_X.
 fuzz_libs_sasl := $(FUZZ_OUT)/libauth.a
+fuzz_libs_conf := $(FUZZ_OUT)/libtables.a
+fuzz_libs_gate := $(FUZZ_OUT)/libgate.a
 
 fuzz: $(addprefix fuzz-run-,$(fuzz_names))
 fuzz-short:
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
 fuzz-build: $(addprefix $(FUZZ_OUT)/fuzz_,$(fuzz_names))
 $(addprefix fuzz-,$(fuzz_names)): fuzz-%: fuzz-run-%
 
@@ -32,6 +34,8 @@ fuzz-run-%: $(FUZZ_OUT)/fuzz_%
 $(FUZZ_OUT)/libcommon.a: $(call fuzz_objects,$(src_common))
 $(FUZZ_OUT)/libproto.a: $(call fuzz_objects,$(src_proto))
 $(FUZZ_OUT)/libauth.a: $(call fuzz_objects,$(wildcard sm/auth/*.c))
+$(FUZZ_OUT)/libtables.a: $(call fuzz_objects,c2s/conf.c router/conf.c sm/conf.c)
+$(FUZZ_OUT)/libgate.a: $(call fuzz_objects,c2s/alone.c c2s/proxy.c)
 $(FUZZ_OUT)/lib%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^

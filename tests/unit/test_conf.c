@@ -428,6 +428,60 @@ static void a_secret_is_the_first_line_of_a_private_file(void **state)
     }
 }
 
+static void an_error_is_one_short_line_whatever_it_quotes(void **state)
+{
+    struct buf why = { 0 }, text = { 0 };
+    void *conf;
+
+    (void)state;
+    buf_add(&text, STR("name = n\n\"a\nb\033[2J"));
+    for (int i = 0; i < 1000; i++)
+        buf_add_char(&text, 'x');
+    buf_add(&text, STR("\" = 1\n"));
+    buf_add_char(&text, '\0');
+    write_file(main_path, text.p, 0600);
+    assert_int_equal(conf_load(&spec, main_path, &conf, &why), ERR_MALFORMED);
+    assert_true(why.n < 300);
+    assert_true(str_find(buf_str(&why), '\n') == why.n && str_find(buf_str(&why), '\033') == why.n);
+    buf_fini(&why);
+    buf_fini(&text);
+}
+
+static void a_sentence_gets_the_place_that_it_speaks_of(void **state)
+{
+    static const struct {
+        const char *sentence;
+        int line;
+    } rows[] = {
+        { "name: too long", 2 },
+        { "number: too large", 4 },
+        { "peer \"b\": expected another", 7 },
+        { "peer \"b\": weight: too heavy", 9 },
+        { "peer \"b\": secret: not there", 7 },
+        { "peer \"c\": not there", 1 },
+        { "peer \"a\": it is bad: really", 5 },
+        { "peer: expected more", 7 },
+        { "color: not there", 1 },
+        { "", 0 },
+        { "Nothing that is known.", 1 },
+        { "peer \"b", 7 },
+    };
+
+    (void)state;
+    write_file(main_path, "# first\nname = n\n\nnumber = 1\npeer a { address = x }\n\npeer b {\n address = y\n weight = 2\n}\n", 0600);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf out = { 0 }, expected = { 0 };
+
+        conf_add_places(&spec, main_path, str_from(rows[i].sentence), &out);
+        if (rows[i].line)
+            buf_printf(&expected, "%s:%d: %s\n", main_path, rows[i].line, rows[i].sentence);
+        print_message("  %s\n", rows[i].sentence);
+        assert_true(str_eq(buf_str(&out), buf_str(&expected)));
+        buf_fini(&out);
+        buf_fini(&expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +490,8 @@ int main(void)
         cmocka_unit_test(durations_and_sizes_have_units),
         cmocka_unit_test(quotes_escapes_and_variables_are_libconfuse_s),
         cmocka_unit_test(an_error_names_file_line_key_and_what_was_expected),
+        cmocka_unit_test(an_error_is_one_short_line_whatever_it_quotes),
+        cmocka_unit_test(a_sentence_gets_the_place_that_it_speaks_of),
         cmocka_unit_test(all_errors_are_told_at_once),
         cmocka_unit_test(a_good_file_is_read_after_a_bad_one),
         cmocka_unit_test(an_included_file_is_part_of_the_whole),
