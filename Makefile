@@ -88,6 +88,7 @@ help:
 	@echo "make run      a cluster on loopback, with two accounts, ready for any client (make stop ends it)"
 	@echo "make test     every test; make test-unit, test-lint, test-e2e, test-interop, test-chaos: one kind"
 	@echo "make bench    numbers; make fuzz, make soak, make valgrind: the long forms; make lint"
+	@echo "make orders   every order of loss, delay and death in larger worlds of the channel; takes minutes"
 	@echo "make all      builds; SAN=1 with sanitizers; make install DESTDIR=…; make clean"
 
 run:
@@ -106,11 +107,15 @@ test-%:
 	@$(MAKE) -s $(JOBS) SAN=1 all unit-build
 	@tests/run --build build/san $*
 lint: test-lint
+# The channel's every order of events in larger worlds, without sanitizers: minutes.
+orders: $(OUT)/unit/test_channel_orders
+	CHANNEL_DEEP=1 $<
+	CHANNEL_SEEDS=1000000 $<
 
 clean:
 	rm -rf build
 
 -include $(wildcard sm/store/*.mk) $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
-.PHONY: all help run stop test lint clean unit-build
+.PHONY: all help run stop test lint orders clean unit-build
 .DEFAULT_GOAL := all
