@@ -14,13 +14,13 @@ static const struct str acks_tail = { "</acks>", sizeof "</acks>" - 1 };
 /* What may stand in an attribute without being escaped. */
 static bool is_clean(struct str s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
+    static const uint8_t is_forbidden[256] = { [0 ... 0x1f] = 1, ['"'] = 1, ['&'] = 1,  ['\''] = 1,
+                                               ['<'] = 1,        ['>'] = 1, [0x7f] = 1 };
+    uint8_t found = s.n == 0;
 
-        if (c < 0x20 || c == 0x7f || c == '&' || c == '<' || c == '>' || c == '\'' || c == '"')
-            return false;
-    }
-    return s.n > 0;
+    for (size_t i = 0; i < s.n; i++)
+        found |= is_forbidden[(unsigned char)s.p[i]];
+    return !found;
 }
 
 static bool is_hex(struct str s, size_t n)
