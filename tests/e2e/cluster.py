@@ -82,10 +82,10 @@ class Cluster:
     def log(self, name):
         return (self.folder / "log" / f"{name}.log").read_text(errors="replace")
 
-    def wait_log(self, name, text, timeout=20):
-        """Until the process's log holds the text."""
+    def wait_log(self, name, text, timeout=20, since=0):
+        """Until the process's log holds the text, behind its first `since` characters."""
         deadline = time.monotonic() + timeout
-        while text not in self.log(name):
+        while text not in self.log(name)[since:]:
             assert time.monotonic() < deadline, f"{name} never logged {text!r}:\n{self.log(name)[-3000:]}"
             time.sleep(0.02)
 
