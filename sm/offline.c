@@ -103,19 +103,15 @@ static struct frame_id id_of(struct sm *sm, const struct origin *origin, struct 
     return id;
 }
 
-static void put_row(struct put *p)
+static void put_row(struct put *p, const struct frame_id *id)
 {
     struct sm *sm = p->sm;
     int64_t stamp_us = sm_stamp_us(sm);
     struct store_tx *tx = store_begin(sm->store);
     struct stanza *copy = copy_of(p->stanza);
     struct buf out = { 0 }, text = { 0 };
-    struct frame_id id;
 
-    xml_write(&out, p->stanza->el, STR_NONE);
-    id = id_of(sm, p->origin, buf_str(&out));
-    frame_id_write(&text, &id);
-    buf_clear(&out);
+    frame_id_write(&text, id);
     add_delay(copy, p->account->jid.domain, stamp_us);
     xml_write(&out, copy->el, STR_NONE);
     store_add(tx, STORE_OFFLINE_PUT);
@@ -130,23 +126,48 @@ static void put_row(struct put *p)
     stanza_unref(copy);
 }
 
+/* A frame that is handled again after a restart, and whose message is on its way to a client already: it joins that one. */
+static bool is_under_way(struct account *a, const struct frame_id *id, struct str payload, struct origin *origin)
+{
+    LIST_FOR_EACH (at, &a->sessions) {
+        struct session *s = CONTAINER_OF(at, struct session, account_at);
+
+        if (queue_knows(s, id)) {
+            session_send(s, payload, origin);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put(struct account *a, const struct stanza *stanza, const struct frame_id *id, struct origin *origin)
+{
+    struct put *p = mem_new(struct put);
+
+    *p = (struct put){ .sm = a->sm, .account = a, .stanza = stanza_ref((struct stanza *)stanza), .origin = origin_ref(origin) };
+    account_pin(a);
+    a->offline_count++;
+    a->offline_puts++;
+    put_row(p, id);
+    if (a->offline_run)
+        a->offline_run->is_due = true;
+}
+
 void offline_store(struct account *a, const struct stanza *stanza, struct origin *origin)
 {
-    struct put *p;
+    struct buf payload = { 0 };
+    struct frame_id id;
 
     if (a->offline_count >= a->sm->conf->max_offline || store_is_busy(a->sm->store)) {
         metric_inc(&sm_metric_offline_refused);
         deliver_error(a->sm, stanza, STANZA_SERVICE_UNAVAILABLE, STR_NONE, origin);
         return;
     }
-    p = mem_new(struct put);
-    *p = (struct put){ .sm = a->sm, .account = a, .stanza = stanza_ref((struct stanza *)stanza), .origin = origin_ref(origin) };
-    account_pin(a);
-    a->offline_count++;
-    a->offline_puts++;
-    put_row(p);
-    if (a->offline_run)
-        a->offline_run->is_due = true;
+    xml_write(&payload, stanza->el, STR_NONE);
+    id = id_of(a->sm, origin, buf_str(&payload));
+    if (!is_under_way(a, &id, buf_str(&payload), origin))
+        put(a, stanza, &id, origin);
+    buf_fini(&payload);
 }
 
 /* --- delivering -------------------------------------------------------------------------------------------------- */

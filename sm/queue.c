@@ -119,6 +119,13 @@ static bool is_over_limit(const struct session *s)
     return q->frames > s->sm->conf->session_queue || q->bytes > s->sm->conf->session_queue_bytes;
 }
 
+bool queue_knows(const struct session *s, const struct frame_id *id)
+{
+    static const struct frame_id none;
+
+    return s->channel.is_synced && !frame_id_eq(id, &none) && channel_owner_known(&s->channel, id) != NULL;
+}
+
 void queue_wait(struct session *s, struct queue_item *take_item)
 {
     struct queue *q = &s->queue;
@@ -129,11 +136,27 @@ void queue_wait(struct session *s, struct queue_item *take_item)
     arm(s);
 }
 
+/* From now on what is new goes behind the rows of what is in memory, until all of them have been sent. */
+static void go_to_store(struct session *s)
+{
+    struct queue *q = &s->queue;
+
+    queue_store_all(s);
+    if (q->has_rows)
+        return;
+    q->read_seq = q->last_seq;
+    q->has_rows = true;
+}
+
 void queue_add(struct session *s, struct queue_item *take_item)
 {
     struct queue *q = &s->queue;
     bool is_row = take_item->seq != 0 || take_item->source == QUEUE_OFFLINE;
 
+    if (q->has_rows && !is_row && queue_knows(s, &take_item->id)) {
+        push(s, take_item); /* nothing goes down: it is there already, and its origin waits for that one */
+        return;
+    }
     if (q->has_rows && !is_row) {
         queue_store_behind(s, take_item);
         return;
@@ -143,12 +166,8 @@ void queue_add(struct session *s, struct queue_item *take_item)
         return;
     }
     queue_wait(s, take_item);
-    if (is_over_limit(s) && !q->has_rows && !is_row) {
-        /* Order: all that is before it must have lower rows. */
-        queue_store_all(s);
-        q->read_seq = q->last_seq;
-        q->has_rows = true;
-    }
+    if (is_over_limit(s) && !q->has_rows && !is_row)
+        go_to_store(s);
 }
 
 void queue_add_now(struct session *s, struct str payload)
@@ -205,7 +224,7 @@ void queue_on_timer(struct session *s)
         return;
     }
     if (!s->channel.is_synced || (q->is_marked && s->channel.down_written < q->mark))
-        queue_store_all(s);
+        go_to_store(s);
     queue_settle(s);
     q->is_marked = true;
     q->mark = s->channel.down_last;

@@ -60,6 +60,8 @@ void queue_item_free(struct queue_item *item);
 
 /* Sends it, or lets it wait its turn. */
 void queue_add(struct session *s, struct queue_item *take_item);
+/* A frame of this id is in flight, and may be pushed again: nothing would be sent. */
+bool queue_knows(const struct session *s, const struct frame_id *id);
 /* Control elements of ours (<end/>): goes down at once, behind what is in flight and before what waits. */
 void queue_add_now(struct session *s, struct str payload);
 

@@ -76,14 +76,13 @@ static void on_timer(struct timer *t)
         queue_on_timer(s);
 }
 
-/* proto/channel.h: nobody will ever hand this id to this channel again. */
+/* proto/channel.h: nobody will ever hand this id to this channel again. Rows do not: the queue's are refused by the store when one holds
+ * the id, both kinds are not even put when the id is known here (queue_add, offline_store), and what came out of a row pins it. */
 static bool is_settled(struct channel_owner *o, const struct frame_id *id)
 {
     struct session *s = CONTAINER_OF(o, struct session, channel);
     struct session *sender = table_get(&s->sm->sessions, str_of(id->session, sizeof id->session));
 
-    if (s->queue.has_rows || (s->account && s->account->offline_run))
-        return false;
     return !sender || channel_owner_has_final(&sender->channel, id->count);
 }
 

@@ -25,7 +25,7 @@
     X(SESSION_DELETE, "DELETE FROM session WHERE id = $1") \
     X(SESSION_ALL, "SELECT id, account, c2s, conn, addr, opened_us, resource, presence, priority, interested, directed, up FROM session") \
     /* what a client has not taken in time */ \
-    X(QUEUE_PUT, "INSERT INTO queue (slot, session, seq, id, payload) VALUES ($1, $2, $3, $4, $5)") \
+    X(QUEUE_PUT, "INSERT INTO queue (slot, session, seq, id, payload) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session, id) DO NOTHING") \
     X(QUEUE_GET, "SELECT seq, id, payload FROM queue WHERE session = $1 AND seq > $2 ORDER BY seq LIMIT $3") \
     X(QUEUE_DELETE, "DELETE FROM queue WHERE session = $1 AND seq = $2") \
     X(QUEUE_SESSIONS, "SELECT DISTINCT session FROM queue") \

@@ -44,10 +44,11 @@ CREATE TABLE queue (
     slot bigint NOT NULL,
     session bytea NOT NULL,
     seq bigint NOT NULL,
-    id bytea,
+    id bytea NOT NULL,
     payload bytea NOT NULL,
     PRIMARY KEY (session, seq)
 );
+CREATE UNIQUE INDEX queue_id ON queue (session, id);
 
 CREATE TABLE roster (
     slot bigint NOT NULL,
