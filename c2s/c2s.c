@@ -8,6 +8,7 @@
 #include "c2s/upstream.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metric.h"
 
 #include <malloc.h>
 
@@ -152,6 +153,7 @@ static enum err open_all(struct c2s *c2s, struct buf *why)
         return e;
     if ((e = links_open(s->net, s->timers, LINK_ROLE_C2S, &c2s->conf->link, &uplink_events, c2s, &c2s->links, why)) != ERR_OK)
         return e;
+    links_report_metrics(c2s->links);
     set_prefix(c2s);
     return doors_open(c2s, why);
 }
@@ -244,6 +246,7 @@ void c2s_stop(struct service *s)
     timer_stop(&c2s->lazy);
     tls_creds_unref(c2s->starttls_creds);
     tls_creds_unref(c2s->direct_creds);
+    metric_forget(c2s);
     hosts_fini(&c2s->hosts);
     table_fini(&c2s->clients);
     table_fini(&c2s->sessions);

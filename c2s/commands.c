@@ -119,6 +119,7 @@ const struct ctl_command c2s_commands[] = {
 enum ctl_exit c2s_status(struct service *s, struct ctl_request *r)
 {
     struct c2s *c2s = s->app;
+    enum ctl_exit of_link, of_hosts;
     size_t reachable = 0;
     struct upstream *u;
 
@@ -129,7 +130,9 @@ enum ctl_exit c2s_status(struct service *s, struct ctl_request *r)
     ctl_field_u64(r, "unauthenticated", c2s->unauthenticated);
     ctl_field_u64(r, "hosts_version", c2s->hosts.version);
     ctl_field_u64(r, "session_managers", reachable);
-    if (!c2s->hosts.first)
+    of_link = service_certificate_health(r, "link_certificate_days", links_cert_expiry(c2s->links));
+    of_hosts = service_certificate_health(r, "certificate_days", c2s->starttls_creds ? tls_creds_expiry(c2s->starttls_creds) : 0);
+    if (!c2s->hosts.first || !reachable)
         return CTL_CRITICAL;
-    return reachable ? CTL_OK : CTL_CRITICAL;
+    return of_link > of_hosts ? of_link : of_hosts;
 }

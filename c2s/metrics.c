@@ -27,12 +27,15 @@ COUNTER(c2s_metric_violations, "violations_total", "Frames of links dropped for 
 GAUGE(c2s_metric_parked, "parked", "Sessions whose session manager is away.");
 GAUGE(c2s_metric_hosts_version, "hosts_version", "Version of the table of hosts; 0: none yet.");
 
+static struct metric certificate_expiry = METRIC("sallyport_c2s_certificate_expiry_seconds", METRIC_GAUGE,
+                                                 "When the first certificate for clients ends; 0 where there is none.");
+
 static struct metric *const all[] = {
     &c2s_metric_accepted,      &c2s_metric_refused,           &c2s_metric_clients,       &c2s_metric_sessions,
     &c2s_metric_unauthenticated, &c2s_metric_handshakes,      &c2s_metric_handshakes_failed, &c2s_metric_logins,
     &c2s_metric_stream_errors, &c2s_metric_elements_up,       &c2s_metric_elements_down, &c2s_metric_bytes_up,
     &c2s_metric_bytes_down,    &c2s_metric_repeated,          &c2s_metric_slowed,        &c2s_metric_dropped,
-    &c2s_metric_violations,    &c2s_metric_parked,            &c2s_metric_hosts_version,
+    &c2s_metric_violations,    &c2s_metric_parked,            &c2s_metric_hosts_version, &certificate_expiry,
 };
 
 static void collect(void *owner, struct buf *out)
@@ -41,6 +44,8 @@ static void collect(void *owner, struct buf *out)
     uint64_t parked = 0;
     struct upstream *u;
 
+    (void)out;
+
     for (size_t at = 0; (u = table_next(&c2s->upstreams, &at));)
         LIST_FOR_EACH(item, &u->parked)
             parked++;
@@ -48,10 +53,7 @@ static void collect(void *owner, struct buf *out)
     metric_set(&c2s_metric_sessions, c2s->sessions.count);
     metric_set(&c2s_metric_unauthenticated, c2s->unauthenticated);
     metric_set(&c2s_metric_hosts_version, c2s->hosts.version);
-    if (c2s->starttls_creds)
-        buf_printf(out, "# HELP sallyport_c2s_certificate_expiry_seconds When the first certificate for clients ends.\n"
-                        "# TYPE sallyport_c2s_certificate_expiry_seconds gauge\n"
-                        "sallyport_c2s_certificate_expiry_seconds %lld\n", (long long)tls_creds_expiry(c2s->starttls_creds));
+    metric_set(&certificate_expiry, c2s->starttls_creds ? (uint64_t)tls_creds_expiry(c2s->starttls_creds) : 0);
 }
 
 void c2s_metrics_register(struct c2s *c2s)

@@ -20,6 +20,8 @@ static struct {
     struct metric *first, **end;
     struct collector *collectors;
     size_t collector_count;
+    metric_more_fn *more;
+    void *more_owner;
 } registry;
 
 /* Asking again for what is there already does nothing: a module may be started twice in one process. */
@@ -49,6 +51,30 @@ void metric_on_collect(metric_collect_fn *collect, void *owner)
     registry.collector_count = n + 1;
 }
 
+void metric_on_more(metric_more_fn *more, void *owner)
+{
+    registry.more = more;
+    registry.more_owner = owner;
+}
+
+void metric_forget(const void *owner)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < registry.collector_count; i++)
+        if (registry.collectors[i].owner != owner)
+            registry.collectors[kept++] = registry.collectors[i];
+    registry.collector_count = kept;
+    if (registry.more_owner == owner)
+        registry.more = NULL;
+}
+
+static void write_more(struct buf *out, const char *name)
+{
+    if (registry.more)
+        registry.more(registry.more_owner, name, out);
+}
+
 static void write_head(struct buf *out, const char *name, const char *help, enum metric_kind kind)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind == METRIC_COUNTER ? "counter" : "gauge");
@@ -58,6 +84,7 @@ static void write_number(struct buf *out, const char *name, const char *help, en
 {
     write_head(out, name, help, kind);
     buf_printf(out, "%s %.15g\n", name, value);
+    write_more(out, name);
 }
 
 /* Small files of /proc only. */
@@ -138,6 +165,7 @@ void metric_write(struct buf *out)
     for (const struct metric *m = registry.first; m; m = m->next) {
         write_head(out, m->name, m->help, m->kind);
         buf_printf(out, "%s %llu\n", m->name, (unsigned long long)m->value);
+        write_more(out, m->name);
     }
     write_cpu(out);
     write_memory(out);
@@ -145,4 +173,5 @@ void metric_write(struct buf *out)
     if (start_time == 0)
         start_time = started_at();
     write_number(out, "process_start_time_seconds", "Start, seconds since 1970.", METRIC_GAUGE, start_time);
+    write_more(out, NULL);
 }

@@ -46,6 +46,14 @@ static inline void metric_set(struct metric *m, uint64_t value)
 typedef void metric_collect_fn(void *owner, struct buf *out);
 void metric_on_collect(metric_collect_fn *collect, void *owner);
 
+/* Called behind each metric's own line, to add labelled lines of the same name, and at the end with name NULL, to add metrics of other
+ * names. One for the process. */
+typedef void metric_more_fn(void *owner, const char *name, struct buf *out);
+void metric_on_more(metric_more_fn *more, void *owner);
+
+/* Takes back what was given with this owner, before it is freed. */
+void metric_forget(const void *owner);
+
 /* Text exposition format 0.0.4 of everything registered, and process_* (CPU, memory, descriptors, start time). */
 void metric_write(struct buf *out);
 

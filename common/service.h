@@ -80,6 +80,11 @@ int service_run(const struct service_spec *spec, int argc, char **argv);
 void service_ready(struct service *s);
 void service_drained(struct service *s);
 
+/* For status: adds a field with the days that are left of a certificate. expiry: seconds since 1970; 0: there is none, no field.
+ * Returns CTL_OK, CTL_WARNING in its last 14 days, CTL_CRITICAL when it has ended. */
+enum { SERVICE_EXPIRY_WARNING_DAYS = 14 };
+enum ctl_exit service_certificate_health(struct ctl_request *r, const char *field, int64_t expiry);
+
 /* Ends the loop because something cannot go on; logged as an error, exit code 1. */
 void service_fail(struct service *s, const char *sentence);
 

@@ -162,6 +162,20 @@ static enum ctl_exit add_status(struct process *p, struct ctl_request *r)
     return health > own ? health : own;
 }
 
+enum ctl_exit service_certificate_health(struct ctl_request *r, const char *field, int64_t expiry)
+{
+    int64_t left = expiry - (int64_t)time(NULL), days = left / 86400;
+    char text[24];
+
+    if (expiry == 0)
+        return CTL_OK;
+    snprintf(text, sizeof text, "%lld", (long long)days);
+    ctl_field(r, field, str_from(text));
+    if (left <= 0)
+        return CTL_CRITICAL;
+    return days < SERVICE_EXPIRY_WARNING_DAYS ? CTL_WARNING : CTL_OK;
+}
+
 static void run_status(void *app, struct ctl_request *r)
 {
     add_state(app, r);

@@ -224,3 +224,25 @@ void control_write_bounce(struct buf *out, const char *reason)
     control_put(out, "reason", str_from(reason));
     buf_add(out, STR("/>"));
 }
+
+/* --- metrics ----------------------------------------------------------------------------------------------------- */
+
+void control_write_metrics(struct buf *out, struct str text)
+{
+    buf_add(out, STR("<metrics xmlns='" NS_LINK "'>"));
+    xml_escape(out, text);
+    buf_add(out, STR("</metrics>"));
+}
+
+enum err control_read_metrics(const struct xml *x, struct arena *arena, struct str *out_text)
+{
+    struct str text;
+
+    if (!xml_is(x, NS_LINK, "metrics"))
+        return ERR_MALFORMED;
+    text = xml_text(x, arena);
+    if (text.n > CONTROL_MAX_METRICS)
+        return ERR_LIMIT;
+    *out_text = text;
+    return ERR_OK;
+}

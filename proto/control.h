@@ -152,4 +152,10 @@ NODISCARD enum err control_read_adopt(const struct xml *x, struct str key, struc
  * what it has and waits for <peers/>. For frames without s the sender answers the stanza with an error. */
 void control_write_bounce(struct buf *out, const char *reason);
 
+/* <metrics>TEXT</metrics>  c2s, s2s, sm → routers: the sender's metrics, Prometheus text, when a link comes up and every 15 s. */
+enum { CONTROL_MAX_METRICS = 32768 }; /* escaped it still fits the smallest link_max_payload */
+void control_write_metrics(struct buf *out, struct str text);
+/* ERR_LIMIT: longer than CONTROL_MAX_METRICS. The text itself is not looked at. */
+NODISCARD enum err control_read_metrics(const struct xml *x, struct arena *arena, struct str *out_text);
+
 #endif

@@ -64,6 +64,12 @@ NODISCARD enum err links_open(struct net *net, struct timers *timers, enum link_
 /* Everything that links_open reads, without opening anything: for --check. why: one line. */
 NODISCARD enum err links_check(enum link_role own_role, const struct link_conf *conf, struct buf *why);
 
+/* From now on the process's metrics go to every router it is linked to: when a link comes up, and every 15 s. Not for routers. */
+void links_report_metrics(struct links *ls);
+
+/* When the certificate for links ends, seconds since 1970; 0: there is none, every link is a Unix socket. */
+int64_t links_cert_expiry(const struct links *ls);
+
 /* Takes over peers, certificates and the revocation list; links of peers that are no longer listed, whose role changed or
  * whose certificate is revoked end. conf is copied. On failure the old state stays. */
 NODISCARD enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf *why);

@@ -106,5 +106,6 @@ bool link_peer_admit(struct link *l)
           kv_text("address", address));
     timer_set(l->ls->timers, &l->timer, LINK_KEEPALIVE_MS);
     l->ls->events->on_up(l->ls->owner, l);
+    link_report(l);
     return l->phase == PHASE_UP;
 }

@@ -19,6 +19,7 @@ enum {
     LINK_BACKOFF_MAX_MS = 5000,
     LINK_STEADY_MS = 5000, /* up for so long: the next loss is not the same trouble again */
     LINK_LINGER_MS = 1000,
+    LINK_REPORT_MS = 15000,
     LINK_MAX_GUESTS = 256, /* accepted and not yet up */
     LINK_DAMP_MS = 10000,
     LINK_DAMP_COUNT = 5,     /* replacements in that time; then the newcomer is refused */
@@ -99,7 +100,8 @@ struct links {
     unsigned guests;
     struct buf scratch;
     uv_idle_t doom; /* runs when links are doomed */
-    bool is_closing;
+    bool is_closing, is_reporting;
+    struct timer report;
 };
 
 /* link.c: one link, from socket to end */
@@ -124,6 +126,10 @@ bool link_peer_admit(struct link *l); /* hello is there; false: refused */
 void link_peer_lost(struct link_peer *p, struct link *l);
 void link_peer_dial(struct link_peer *p);
 void link_peer_stop(struct link_peer *p);
+
+/* link_report.c: metrics */
+void link_report(struct link *l); /* it came up */
+void link_creds_seen(const struct links *ls);
 
 /* link_conf.c: from configuration to peers */
 struct link_conf *link_conf_copy(const struct link_conf *conf);

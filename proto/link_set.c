@@ -98,6 +98,7 @@ void links_close(struct links *ls)
     if (!ls || ls->is_closing)
         return;
     ls->is_closing = true;
+    timer_stop(&ls->report);
     listener_close(ls->listener);
     while (!list_is_empty(&ls->all))
         link_take_down(CONTAINER_OF(list_first(&ls->all), struct link, at));
@@ -124,6 +125,7 @@ static struct links *links_new(struct net *net, struct timers *timers, enum link
     ls->conf = link_conf_copy(conf);
     list_init(&ls->all);
     table_init(&ls->by_name, peer_key);
+    timer_init(&ls->report, NULL);
     ls->parser = xml_parser_new();
     uv_idle_init(net_loop(net), &ls->doom);
     ls->doom.data = ls;
@@ -152,6 +154,7 @@ enum err links_open(struct net *net, struct timers *timers, enum link_role own_r
     for (size_t i = 0; i < ls->peer_count; i++)
         if ((e = listen_unix(ls->peers[i], why)) != ERR_OK)
             goto fail;
+    link_creds_seen(ls);
     index_peers(ls);
     for (size_t i = 0; i < ls->peer_count; i++)
         link_peer_dial(ls->peers[i]);
@@ -295,6 +298,7 @@ enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf
         goto fail;
     tls_creds_unref(ls->creds);
     ls->creds = creds;
+    link_creds_seen(ls);
     take_over(ls, copy, peers, count);
     return ERR_OK;
 fail:

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "proto/ns.h"
 #include "router/announce.h"
 #include "router/component.h"
 #include "router/metrics.h"
@@ -90,19 +91,17 @@ static struct target find_target(const struct router *r, struct str address)
     return (struct target){ .to = POLICY_TO_NOBODY, .why_not = "no-peer" };
 }
 
-/* --- control from session managers ------------------------------------------------------------ */
+/* --- control -------------------------------------------------------------------------------------- */
 
-static enum err take_slots(struct router *r, struct link *from, const struct frame *f)
+static enum err take_slots(struct router *r, struct link *from, const struct xml *x,
+                           struct str payload)
 {
     struct control_slots told;
-    struct xml *x;
     enum err e;
 
-    arena_reset(&r->arena);
-    if (xml_parse(r->parser, XML_ALONE, &xml_default_limits, f->payload, &r->arena, &x) != XML_OK ||
-        control_read_slots(x, &r->arena, &told) != ERR_OK)
+    if (control_read_slots(x, &r->arena, &told) != ERR_OK)
         return ERR_MALFORMED;
-    e = slots_take(&r->slots, link_name(from), &told, f->payload);
+    e = slots_take(&r->slots, link_name(from), &told, payload);
     if (e == ERR_DENIED)
         log_error("a session manager has the slot key of another cluster",
                   kv_str("sm", link_name(from)));
@@ -110,8 +109,31 @@ static enum err take_slots(struct router *r, struct link *from, const struct fra
         return e;
     log_info("slots", kv_str("sm", link_name(from)), kv_u64("epoch", told.epoch),
              kv_u64("hosts", told.host_count));
-    announce_slots(r, link_name(from), f->payload);
+    announce_slots(r, link_name(from), payload);
     return ERR_OK;
+}
+
+static enum err take_metrics(struct router *r, struct link *from, const struct xml *x)
+{
+    struct str text;
+    enum err e = control_read_metrics(x, &r->arena, &text);
+
+    if (e == ERR_OK)
+        claims_take(&r->claims, link_name(from), text);
+    return e;
+}
+
+/* What is said to the router itself: everybody's metrics, and slots by who can own them. */
+static enum err take_control(struct router *r, struct link *from, const struct frame *f)
+{
+    struct xml *x;
+
+    arena_reset(&r->arena);
+    if (xml_parse(r->parser, XML_ALONE, &control_xml_limits, f->payload, &r->arena, &x) != XML_OK)
+        return ERR_MALFORMED;
+    if (xml_is(x, NS_LINK, "metrics"))
+        return take_metrics(r, from, x);
+    return link_role(from) == LINK_ROLE_SM ? take_slots(r, from, x, f->payload) : ERR_DENIED;
 }
 
 /* --- refusal ---------------------------------------------------------------------------------- */
@@ -163,8 +185,8 @@ void forward_frame(struct router *r, struct link *from, const struct frame *f, s
         if (component_send(target.component, f) != ERR_OK)
             refuse(from, f, "a stanza that is not what its frame says");
     } else if (target.to == POLICY_TO_ROUTER) {
-        if (take_slots(r, from, f) != ERR_OK)
-            refuse(from, f, "not an announcement of slots");
+        if (take_control(r, from, f) != ERR_OK)
+            refuse(from, f, "not what this role may tell a router");
     } else {
         bounce(r, from, f, target.why_not);
     }

@@ -51,4 +51,5 @@ void router_metrics_register(struct router *r)
     metric_register(&links_configured);
     metric_register(&queued);
     metric_on_collect(on_collect, r);
+    metric_on_more(claims_write, &r->claims);
 }

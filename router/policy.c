@@ -7,9 +7,10 @@
 static const struct {
     unsigned from, to;
 } rows[POLICY_ROLE_COUNT] = {
-    [POLICY_C2S] = { POLICY_FROM_SELF, POLICY_TO_SM | POLICY_TO_NOBODY },
+    /* What a role may say to the router itself is forward.c's. */
+    [POLICY_C2S] = { POLICY_FROM_SELF, POLICY_TO_SM | POLICY_TO_ROUTER | POLICY_TO_NOBODY },
     [POLICY_S2S] = { POLICY_FROM_SELF | POLICY_FROM_REMOTE,
-                     POLICY_TO_SM | POLICY_TO_OWNER | POLICY_TO_NOBODY },
+                     POLICY_TO_SM | POLICY_TO_OWNER | POLICY_TO_ROUTER | POLICY_TO_NOBODY },
     /* What s2s and components gave a session manager it hands on to other owners. */
     [POLICY_SM] = { POLICY_FROM_SELF | POLICY_FROM_HOSTED | POLICY_FROM_COMPONENT |
                         POLICY_FROM_REMOTE,

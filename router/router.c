@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metric.h"
 #include "router/announce.h"
 #include "router/component.h"
 #include "router/forward.h"
@@ -30,6 +31,7 @@ static void on_frame(void *owner, struct link *l, const struct frame *f, struct 
 
 static void on_down(void *owner, struct link *l)
 {
+    claims_drop(&((struct router *)owner)->claims, link_name(l));
     announce_link_down(owner, l);
 }
 
@@ -42,6 +44,9 @@ static void free_router(struct router *r)
     components_close(r->components);
     r->components = NULL;
     xml_parser_free(r->parser);
+    metric_forget(r);
+    metric_forget(&r->claims);
+    claims_fini(&r->claims);
     slots_fini(&r->slots);
     arena_fini(&r->arena);
     buf_fini(&r->scratch);
@@ -57,6 +62,7 @@ enum err router_start(struct service *s, void **out_app, struct buf *why)
     r->conf = s->conf;
     r->parser = xml_parser_new();
     slots_init(&r->slots);
+    claims_init(&r->claims);
     if ((e = components_open(r, &r->components, why)) != ERR_OK)
         goto fail;
     if ((e = links_open(s->net, s->timers, LINK_ROLE_ROUTER, &r->conf->link, &link_events, r,
@@ -107,6 +113,7 @@ enum ctl_exit router_status(struct service *s, struct ctl_request *request)
     struct router *r = s->app;
     struct link_status st;
     uint64_t up = 0, down = 0, sms = 0, gates = 0;
+    enum ctl_exit health;
 
     for (size_t at = 0; links_status_next(r->links, &at, &st);) {
         up += st.is_up;
@@ -117,7 +124,9 @@ enum ctl_exit router_status(struct service *s, struct ctl_request *request)
     ctl_field_u64(request, "links_up", up);
     ctl_field_u64(request, "links_down", down);
     ctl_field_u64(request, "components", components_count(r->components));
+    health = service_certificate_health(request, "link_certificate_days",
+                                        links_cert_expiry(r->links));
     if (sms == 0 || gates == 0)
         return CTL_CRITICAL;
-    return down > 0 ? CTL_WARNING : CTL_OK;
+    return down > 0 && health == CTL_OK ? CTL_WARNING : health;
 }

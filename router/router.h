@@ -5,6 +5,7 @@
 #include "common/service.h"
 #include "proto/link.h"
 #include "proto/xml.h"
+#include "router/claims.h"
 #include "router/conf.h"
 #include "router/slots.h"
 
@@ -16,6 +17,7 @@ struct router {
     struct links *links;
     struct components *components;
     struct slots slots;
+    struct claims claims; /* of peers about themselves */
     struct xml_parser *parser;
     struct arena arena; /* of one control element or announcement */
     struct buf scratch; /* of one payload */

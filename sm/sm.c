@@ -132,6 +132,7 @@ enum err sm_start(struct service *service, void **out_app, struct buf *why)
     e = links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
     if (e != ERR_OK)
         return e;
+    links_report_metrics(sm->links);
     on_purge(&sm->purge);
     service_ready(service);
     return ERR_OK;
@@ -215,6 +216,7 @@ enum ctl_exit sm_status(struct service *service, struct ctl_request *r)
     struct sm *sm = service->app;
     bool is_busy = store_is_busy(sm->store);
     size_t at = 0, up = 0;
+    enum ctl_exit health;
 
     while (links_next(sm->links, &at))
         up++;
@@ -227,7 +229,8 @@ enum ctl_exit sm_status(struct service *service, struct ctl_request *r)
     ctl_field_u64(r, "accounts_in_memory", sm->accounts.count);
     ctl_field_u64(r, "logins_under_way", sm->logins.count);
     ctl_field(r, "store", is_busy ? STR("busy") : STR("ok"));
+    health = service_certificate_health(r, "link_certificate_days", links_cert_expiry(sm->links));
     if (up == 0)
         return CTL_CRITICAL;
-    return is_busy ? CTL_WARNING : CTL_OK;
+    return is_busy && health == CTL_OK ? CTL_WARNING : health;
 }

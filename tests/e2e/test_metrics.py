@@ -31,6 +31,15 @@ def test_every_metric_has_a_meaning_and_a_proper_name(cluster):
         assert name.endswith("_total") == (kind == "counter")
 
 
+def test_the_router_shows_what_its_peers_report_as_their_claim(cluster):
+    text = cluster.ctl("router-1", "metrics").stdout
+    for peer, name in (("c2s-1", "sallyport_c2s_clients"), ("sm-1", "sallyport_sm_sessions"), ("c2s-1", "process_open_fds")):
+        assert re.search(rf'^{name}{{peer="{peer}.cluster.internal",claim="1"}} \d', text, re.M), (peer, name)
+    names = [re.match(r"\w+", l)[0] for l in text.splitlines() if l and not l.startswith("#")]
+    groups = [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
+    assert len(groups) == len(set(groups)), "a metric's lines must stand together"
+
+
 if __name__ == "__main__":
     from cluster import Cluster
 

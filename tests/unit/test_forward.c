@@ -1,6 +1,7 @@
 /* The whole router in one loop with a c2s, an sm and a third-party component, over Unix sockets. */
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metric.h"
 #include "common/service_private.h"
 #include "proto/control.h"
 #include "proto/ns.h"
@@ -287,6 +288,47 @@ static void what_the_policy_forbids_goes_nowhere(void **state)
     bench_close(&b);
 }
 
+static void metrics_are_shown_as_the_claim_of_who_sent_them(void **state)
+{
+    struct bench b;
+    struct buf out = { 0 };
+
+    (void)state;
+    bench_full(&b);
+    say(&b.c2s, "c2s-1.in", "router-1.in",
+        "<metrics xmlns='urn:sallyport:link:1'>sallyport_c2s_clients 7\nprocess_open_fds 5\n"
+        "sallyport_x{peer=\"sm-1.in\"} 1\n</metrics>");
+    RUN_UNTIL(&b, table_get(&b.router->claims.by_peer, STR("c2s-1.in")));
+    metric_write(&out);
+    assert_true(has(&out, "\nsallyport_c2s_clients{peer=\"c2s-1.in\",claim=\"1\"} 7\n"));
+    assert_true(has(&out, "\nprocess_open_fds{peer=\"c2s-1.in\",claim=\"1\"} 5\n"));
+    assert_false(has(&out, "sm-1.in"));
+    links_close(b.c2s.links);
+    b.c2s.links = NULL;
+    RUN_UNTIL(&b, !table_get(&b.router->claims.by_peer, STR("c2s-1.in")));
+    buf_fini(&out);
+    bench_close(&b);
+}
+
+static void a_gate_announces_no_slots(void **state)
+{
+    struct control_slots slots = { .epoch = 9, .hosts = (struct str[]){ STR("evil.example") }, .host_count = 1 };
+    struct bench b;
+    struct buf out = { 0 };
+
+    (void)state;
+    bench_full(&b);
+    control_write_slots(&out, &slots);
+    buf_add_char(&out, '\0');
+    say(&b.c2s, "c2s-1.in", "router-1.in", out.p);
+    say(&b.c2s, "c2s-1.in", "sm-1.in", "<later/>");
+    RUN_UNTIL(&b, has(&b.sm.got, "<later/>"));
+    assert_false(slots_is_hosted(&b.router->slots, STR("evil.example")));
+    assert_int_equal(b.router->slots.sm_count, 1);
+    buf_fini(&out);
+    bench_close(&b);
+}
+
 /* --- components ------------------------------------------------------------------------------- */
 
 static void component_data(void *owner, struct conn *c, struct str bytes)
@@ -536,6 +578,8 @@ int main(void)
         cmocka_unit_test(frames_go_by_name_and_by_slot),
         cmocka_unit_test(what_nobody_can_take_comes_back),
         cmocka_unit_test(what_the_policy_forbids_goes_nowhere),
+        cmocka_unit_test(metrics_are_shown_as_the_claim_of_who_sent_them),
+        cmocka_unit_test(a_gate_announces_no_slots),
         cmocka_unit_test(a_component_sends_and_receives_stanzas),
         cmocka_unit_test(a_stanza_that_lies_about_its_frame_does_not_reach_a_component),
         cmocka_unit_test(each_fault_of_a_component_gets_its_stream_error),

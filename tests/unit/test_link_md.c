@@ -97,6 +97,8 @@ static void collect_cluster(struct names *names, struct buf *out)
     collect_written(names, out);
     control_write_bounce(out, "no-peer");
     collect_written(names, out);
+    control_write_metrics(out, STR("x 1\n"));
+    collect_written(names, out);
 }
 
 static void collect_login(struct names *names, struct buf *out)

@@ -44,6 +44,44 @@ static void metrics_are_written_in_exposition_format(void **state)
     buf_fini(&out);
 }
 
+static void nothing_is_asked_of_who_was_forgotten(void **state)
+{
+    static int other = 3;
+    struct buf out = { 0 };
+
+    (void)state;
+    metric_register(&level);
+    metric_on_collect(collect, &other);
+    metric_forget(&other);
+    metric_set(&level, 5);
+    metric_write(&out);
+    assert_false(has(&out, "sallyport_test_level 3\n"));
+    buf_fini(&out);
+}
+
+static void more(void *owner, const char *name, struct buf *out)
+{
+    buf_printf(out, "%s_more %d\n", name ? name : "rest", *(int *)owner);
+}
+
+static void more_lines_of_a_name_stand_behind_its_own(void **state)
+{
+    static int owner = 4;
+    struct buf out = { 0 };
+
+    (void)state;
+    metric_register(&things);
+    metric_on_more(more, &owner);
+    metric_write(&out);
+    assert_non_null(strstr((buf_add_char(&out, '\0'), out.p), "\nprocess_max_fds_more 4\n"));
+    assert_true(str_ends_with(str_from(out.p), STR("rest_more 4\n")));
+    metric_forget(&owner);
+    buf_clear(&out);
+    metric_write(&out);
+    assert_false(has(&out, "_more"));
+    buf_fini(&out);
+}
+
 static void the_process_reports_itself(void **state)
 {
     static const char *const names[] = { "\nprocess_cpu_seconds_total ",     "\nprocess_resident_memory_bytes ",
@@ -89,6 +127,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_are_written_in_exposition_format),
+        cmocka_unit_test(nothing_is_asked_of_who_was_forgotten),
+        cmocka_unit_test(more_lines_of_a_name_stand_behind_its_own),
         cmocka_unit_test(the_process_reports_itself),
         cmocka_unit_test(only_get_of_metrics_is_answered),
     };

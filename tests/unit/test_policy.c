@@ -87,8 +87,8 @@ static void each_role_may_what_the_table_says_and_no_more(void **state)
                                      [POLICY_S2S] = SELF | REMOTE,
                                      [POLICY_SM] = SELF | HOSTED | COMPONENT | REMOTE,
                                      [POLICY_COMPONENT] = SELF };
-    static const unsigned to[] = { [POLICY_C2S] = SM | NOBODY,
-                                   [POLICY_S2S] = SM | OWNER | NOBODY,
+    static const unsigned to[] = { [POLICY_C2S] = SM | ROUTER | NOBODY,
+                                   [POLICY_S2S] = SM | OWNER | ROUTER | NOBODY,
                                    [POLICY_SM] =
                                        SM | OWNER | C2S | S2S | TO_COMPONENT | ROUTER | NOBODY,
                                    [POLICY_COMPONENT] = OWNER | NOBODY };
