@@ -93,6 +93,16 @@ class Cluster:
         path = self.folder / "log" / f"{name}.audit"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def wait_audit(self, name, *texts, timeout=20, since=0):
+        """The first line of the audit log, behind `since` characters, that holds all the texts."""
+        deadline = time.monotonic() + timeout
+        while True:
+            for line in self.audit(name)[since:].splitlines():
+                if all(t in line for t in texts):
+                    return line
+            assert time.monotonic() < deadline, f"{name} never audited {texts}:\n{self.audit(name)[since:]}\n{self.log(name)[-2000:]}"
+            time.sleep(0.02)
+
     def kill(self, name):
         self.run("kill", name)
 
