@@ -1,5 +1,5 @@
-/* The load generator: `make bench` and `make soak` drive it over standard input and output, one line at a time. It speaks to
- * Sallyport, Prosody and ejabberd alike: direct TLS, SCRAM, bind. */
+/* The load generator: `make bench` and `make soak` drive it over standard input and output, one
+ * line at a time. It speaks to Sallyport, Prosody and ejabberd alike: direct TLS, SCRAM, bind. */
 #include "tests/bench/load.h"
 
 #include "common/mem.h"
@@ -104,7 +104,8 @@ void load_login_all(struct load *l, void (*when_ready)(struct load *l))
 static void parse_addresses(struct load *l, char *list)
 {
     for (char *one = strtok(list, ","); one; one = strtok(NULL, ",")) {
-        l->addresses = mem_realloc(l->addresses, sizeof *l->addresses * (size_t)(l->address_count + 1));
+        l->addresses =
+            mem_realloc(l->addresses, sizeof *l->addresses * (size_t)(l->address_count + 1));
         if (net_address_parse(str_from(one), &l->addresses[l->address_count++]) != ERR_OK) {
             fprintf(stderr, "load: bad address %s\n", one);
             exit(2);
@@ -115,31 +116,66 @@ static void parse_addresses(struct load *l, char *list)
 static void parse_options(struct load *l, int argc, char **argv, const char **ca)
 {
     static const struct option options[] = {
-        { "connect", 1, NULL, 'c' }, { "ca", 1, NULL, 'a' },       { "domain", 1, NULL, 'd' },  { "prefix", 1, NULL, 'p' },
-        { "password", 1, NULL, 'w' }, { "users", 1, NULL, 'u' },   { "in-flight", 1, NULL, 'f' }, { "window", 1, NULL, 'n' },
-        { "seconds", 1, NULL, 's' }, { "rate", 1, NULL, 'r' },     { "body", 1, NULL, 'b' },    { "sha1", 0, NULL, '1' },
-        { "no-presence", 0, NULL, 'x' }, { "first", 1, NULL, 'o' }, { "contacts", 1, NULL, 'k' }, { NULL, 0, NULL, 0 },
+        { "connect", 1, NULL, 'c' },     { "ca", 1, NULL, 'a' },
+        { "domain", 1, NULL, 'd' },      { "prefix", 1, NULL, 'p' },
+        { "password", 1, NULL, 'w' },    { "users", 1, NULL, 'u' },
+        { "in-flight", 1, NULL, 'f' },   { "window", 1, NULL, 'n' },
+        { "seconds", 1, NULL, 's' },     { "rate", 1, NULL, 'r' },
+        { "body", 1, NULL, 'b' },        { "sha1", 0, NULL, '1' },
+        { "no-presence", 0, NULL, 'x' }, { "first", 1, NULL, 'o' },
+        { "contacts", 1, NULL, 'k' },    { NULL, 0, NULL, 0 },
     };
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
-        case 'c': parse_addresses(l, optarg); break;
-        case 'a': *ca = optarg; break;
-        case 'd': l->domain = optarg; break;
-        case 'p': l->prefix = optarg; break;
-        case 'w': l->password = optarg; break;
-        case 'u': l->users = atoi(optarg); break;
-        case 'f': l->in_flight = atoi(optarg); break;
-        case 'n': l->window = atoi(optarg); break;
-        case 's': l->seconds = atoi(optarg); break;
-        case 'r': l->rate = atoi(optarg); break;
-        case 'b': l->body_bytes = atoi(optarg); break;
-        case 'o': l->first = atoi(optarg); break;
-        case 'k': l->contacts = atoi(optarg); break;
-        case '1': l->is_sha256 = false; break;
-        case 'x': l->sends_presence = false; break;
-        default: exit(2);
+        case 'c':
+            parse_addresses(l, optarg);
+            break;
+        case 'a':
+            *ca = optarg;
+            break;
+        case 'd':
+            l->domain = optarg;
+            break;
+        case 'p':
+            l->prefix = optarg;
+            break;
+        case 'w':
+            l->password = optarg;
+            break;
+        case 'u':
+            l->users = atoi(optarg);
+            break;
+        case 'f':
+            l->in_flight = atoi(optarg);
+            break;
+        case 'n':
+            l->window = atoi(optarg);
+            break;
+        case 's':
+            l->seconds = atoi(optarg);
+            break;
+        case 'r':
+            l->rate = atoi(optarg);
+            break;
+        case 'b':
+            l->body_bytes = atoi(optarg);
+            break;
+        case 'o':
+            l->first = atoi(optarg);
+            break;
+        case 'k':
+            l->contacts = atoi(optarg);
+            break;
+        case '1':
+            l->is_sha256 = false;
+            break;
+        case 'x':
+            l->sends_presence = false;
+            break;
+        default:
+            exit(2);
         }
     }
     l->scenario = optind < argc ? argv[optind] : "";
@@ -147,13 +183,27 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
 
 int main(int argc, char **argv)
 {
-    static const struct { const char *name; void (*run)(struct load *); } scenarios[] = {
-        { "login", scenario_login }, { "messages", scenario_messages }, { "rate", scenario_rate }, { "idle", scenario_idle },
-        { "contacts", scenario_contacts },
+    static const struct {
+        const char *name;
+        void (*run)(struct load *);
+    } scenarios[] = {
+        { "login", scenario_login }, { "messages", scenario_messages }, { "rate", scenario_rate },
+        { "idle", scenario_idle },   { "contacts", scenario_contacts },
     };
-    struct load l = { .loop = uv_default_loop(), .domain = "localhost", .prefix = "u", .password = "", .is_sha256 = true,
-                      .sends_presence = true, .gets_roster = true, .users = 2, .in_flight = 32, .window = 10, .seconds = 10,
-                      .rate = 2000, .body_bytes = 64, .contacts = 20 };
+    struct load l = { .loop = uv_default_loop(),
+                      .domain = "localhost",
+                      .prefix = "u",
+                      .password = "",
+                      .is_sha256 = true,
+                      .sends_presence = true,
+                      .gets_roster = true,
+                      .users = 2,
+                      .in_flight = 32,
+                      .window = 10,
+                      .seconds = 10,
+                      .rate = 2000,
+                      .body_bytes = 64,
+                      .contacts = 20 };
     const char *ca = NULL;
     struct tls_options options = { 0 };
     struct buf why = { 0 };

@@ -34,6 +34,7 @@ void scenario_login(struct load *l);    /* connect … bind, close, again: login
 void scenario_messages(struct load *l); /* pairs with a window: messages per second */
 void scenario_rate(struct load *l);     /* a given rate: latency */
 void scenario_idle(struct load *l);     /* connections that do nothing */
-void scenario_contacts(struct load *l); /* everyone of a group of contacts + 1 subscribes to all others of it */
+void scenario_contacts(
+    struct load *l); /* everyone of a group of contacts + 1 subscribes to all others of it */
 
 #endif

@@ -1,5 +1,6 @@
-/* Makes contacts: users stand in groups of contacts + 1, and everyone subscribes to all others of the group, one after
- * another, and says yes to all who ask. What it costs is not measured; scenario_idle then has rosters to hold. */
+/* Makes contacts: users stand in groups of contacts + 1, and everyone subscribes to all others of
+ * the group, one after another, and says yes to all who ask. What it costs is not measured;
+ * scenario_idle then has rosters to hold. */
 #include "tests/bench/load.h"
 
 #include <stdio.h>
@@ -19,8 +20,8 @@ static int next_contact(const struct user *u)
 static void ask(struct user *u)
 {
     char text[300];
-    int n = snprintf(text, sizeof text, "<presence type='subscribe' to='%s%d@%s'/>", u->load->prefix, next_contact(u),
-                     u->load->domain);
+    int n = snprintf(text, sizeof text, "<presence type='subscribe' to='%s%d@%s'/>",
+                     u->load->prefix, next_contact(u), u->load->domain);
 
     user_send(u, str_of(text, (size_t)n));
 }

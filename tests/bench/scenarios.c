@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- login: each user connects, authenticates, binds, leaves, and does so again --------------------------------------- */
+/* --- login: each user connects, authenticates, binds, leaves, and does so again
+ * --------------------------------------- */
 
 static uint64_t logins, login_ns, run_started_ns;
 static bool is_running;
@@ -21,8 +22,9 @@ static void login_next(struct user *u)
     else if (--l->in_flight == 0) {
         double seconds = (double)(load_now_ns() - run_started_ns) / 1e9;
 
-        load_say("done {\"logins\": %lu, \"failures\": %lu, \"seconds\": %.3f, \"mean_ms\": %.3f}", (unsigned long)logins,
-                 (unsigned long)l->failures, seconds, logins ? (double)login_ns / 1e6 / (double)logins : 0);
+        load_say("done {\"logins\": %lu, \"failures\": %lu, \"seconds\": %.3f, \"mean_ms\": %.3f}",
+                 (unsigned long)logins, (unsigned long)l->failures, seconds,
+                 logins ? (double)login_ns / 1e6 / (double)logins : 0);
         load_await_go(l, load_quit);
     }
 }
@@ -62,7 +64,9 @@ void scenario_login(struct load *l)
     load_await_go(l, login_go);
 }
 
-/* --- messages and rate ------------------------------------------------------------------------------------------------- */
+/* --- messages and rate
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static struct {
     uint64_t sent, received;
@@ -71,7 +75,7 @@ static struct {
     char *body;
     uv_timer_t timer, tick;
     int drain_checks; /* left */
-    uint64_t due; /* messages that should have been sent by now */
+    uint64_t due;     /* messages that should have been sent by now */
     int next_pair;
 } run;
 
@@ -85,8 +89,9 @@ static void send_one(struct user *from)
 {
     char text[1024];
     int n = snprintf(text, sizeof text,
-                     "<message to='%s%d@%s' type='chat' id='%lx'><body>%.*s</body></message>", from->load->prefix,
-                     from->partner->number, from->load->domain, (unsigned long)load_now_ns(), from->load->body_bytes, run.body);
+                     "<message to='%s%d@%s' type='chat' id='%lx'><body>%.*s</body></message>",
+                     from->load->prefix, from->partner->number, from->load->domain,
+                     (unsigned long)load_now_ns(), from->load->body_bytes, run.body);
 
     user_send(from, str_of(text, (size_t)n));
     run.sent++;
@@ -111,9 +116,10 @@ static void report(struct load *l)
     double seconds = (double)(load_now_ns() - run_started_ns) / 1e9;
 
     qsort(run.latencies, run.latency_count, sizeof *run.latencies, by_value);
-    load_say("done {\"sent\": %lu, \"received\": %lu, \"failures\": %lu, \"seconds\": %.3f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}",
-             (unsigned long)run.sent, (unsigned long)run.received, (unsigned long)l->failures, seconds, percentile_ms(0.5),
-             percentile_ms(0.99));
+    load_say("done {\"sent\": %lu, \"received\": %lu, \"failures\": %lu, \"seconds\": %.3f, "
+             "\"p50_ms\": %.3f, \"p99_ms\": %.3f}",
+             (unsigned long)run.sent, (unsigned long)run.received, (unsigned long)l->failures,
+             seconds, percentile_ms(0.5), percentile_ms(0.99));
     load_await_go(l, load_quit);
 }
 
@@ -126,7 +132,8 @@ static void on_drain(uv_timer_t *t)
     report(t->data);
 }
 
-/* Nothing is sent any more; what is under way is waited for, at most 20 s, so that it is counted like the work it makes. */
+/* Nothing is sent any more; what is under way is waited for, at most 20 s, so that it is counted
+ * like the work it makes. */
 static void on_run_over(uv_timer_t *t)
 {
     is_running = false;
@@ -195,7 +202,8 @@ static void on_timed(struct user *u, struct str stanza)
     run.latencies[run.latency_count++] = load_now_ns() - sent_ns;
 }
 
-/* Each tick sends what is due, spread over the pairs; ticks are 1 ms, so a tick at 2,000/s sends two. */
+/* Each tick sends what is due, spread over the pairs; ticks are 1 ms, so a tick at 2,000/s sends
+ * two. */
 static void on_tick(uv_timer_t *t)
 {
     struct load *l = t->data;
@@ -229,7 +237,9 @@ void scenario_rate(struct load *l)
     load_login_all(l, rate_ready);
 }
 
-/* --- idle -------------------------------------------------------------------------------------------------------------- */
+/* --- idle
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static void idle_over(struct load *l)
 {

@@ -34,16 +34,19 @@ static void hmac(const struct scram *s, const uint8_t *key, struct str text, uin
 {
     size_t n = s->is_sha256 ? 32 : 20;
 
-    ASSERT(gnutls_hmac_fast(s->is_sha256 ? GNUTLS_MAC_SHA256 : GNUTLS_MAC_SHA1, key, n, text.p, text.n, out) == 0);
+    ASSERT(gnutls_hmac_fast(s->is_sha256 ? GNUTLS_MAC_SHA256 : GNUTLS_MAC_SHA1, key, n, text.p,
+                            text.n, out) == 0);
 }
 
-static void add_proof(struct scram *s, const uint8_t *salted, struct str auth_message, struct buf *out)
+static void add_proof(struct scram *s, const uint8_t *salted, struct str auth_message,
+                      struct buf *out)
 {
     size_t n = s->is_sha256 ? 32 : 20;
     uint8_t client_key[32], stored_key[32], signature[32];
 
     hmac(s, salted, STR("Client Key"), client_key);
-    ASSERT(gnutls_hash_fast(s->is_sha256 ? GNUTLS_DIG_SHA256 : GNUTLS_DIG_SHA1, client_key, n, stored_key) == 0);
+    ASSERT(gnutls_hash_fast(s->is_sha256 ? GNUTLS_DIG_SHA256 : GNUTLS_DIG_SHA1, client_key, n,
+                            stored_key) == 0);
     hmac(s, stored_key, auth_message, signature);
     for (size_t i = 0; i < n; i++)
         signature[i] ^= client_key[i];
@@ -51,7 +54,8 @@ static void add_proof(struct scram *s, const uint8_t *salted, struct str auth_me
     buf_add_base64(out, str_of(signature, n));
 }
 
-enum err scram_final(struct scram *s, struct str server_first, const char *password, struct buf *out)
+enum err scram_final(struct scram *s, struct str server_first, const char *password,
+                     struct buf *out)
 {
     struct str nonce = field(server_first, 'r'), salt64 = field(server_first, 's');
     struct buf salt = { 0 }, message = { 0 };
@@ -59,14 +63,15 @@ enum err scram_final(struct scram *s, struct str server_first, const char *passw
     uint64_t iterations;
     uint8_t salted[32];
 
-    if (str_to_u64(field(server_first, 'i'), &iterations) != ERR_OK || !str_starts_with(nonce, str_from(s->nonce)) ||
+    if (str_to_u64(field(server_first, 'i'), &iterations) != ERR_OK ||
+        !str_starts_with(nonce, str_from(s->nonce)) ||
         buf_add_base64_decoded(&salt, salt64) != ERR_OK) {
         buf_fini(&salt);
         return ERR_MALFORMED;
     }
     salt_datum = (gnutls_datum_t){ (void *)salt.p, (unsigned)salt.n };
-    ASSERT(gnutls_pbkdf2(s->is_sha256 ? GNUTLS_MAC_SHA256 : GNUTLS_MAC_SHA1, &key, &salt_datum, (unsigned)iterations,
-                         salted, s->is_sha256 ? 32 : 20) == 0);
+    ASSERT(gnutls_pbkdf2(s->is_sha256 ? GNUTLS_MAC_SHA256 : GNUTLS_MAC_SHA1, &key, &salt_datum,
+                         (unsigned)iterations, salted, s->is_sha256 ? 32 : 20) == 0);
     buf_printf(&message, "%.*s,%.*s,", STR_ARG(buf_str(&s->first_bare)), STR_ARG(server_first));
     buf_printf(&message, "c=biws,r=%.*s", STR_ARG(nonce));
     buf_printf(out, "c=biws,r=%.*s", STR_ARG(nonce));

@@ -15,7 +15,8 @@ struct str user_attribute(struct str element, const char *name)
     size_t n = (size_t)snprintf(start, sizeof start, " %s=", name);
     const char *found = memmem(tag.p, tag.n, start, n);
     const char *value = found ? found + n + 1 : NULL;
-    const char *end = value && value < tag_end ? memchr(value, value[-1], (size_t)(tag_end - value)) : NULL;
+    const char *end =
+        value && value < tag_end ? memchr(value, value[-1], (size_t)(tag_end - value)) : NULL;
 
     return end ? str_of(value, (size_t)(end - value)) : STR_NONE;
 }
@@ -45,7 +46,8 @@ static void open_stream(struct user *u)
     u->scan = (struct scan){ 0 };
     buf_clear(&u->partial);
     snprintf(text, sizeof text,
-             "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+             "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
+             "xmlns:stream='http://etherx.jabber.org/streams' "
              "to='%s' version='1.0'>",
              u->load->domain);
     send_text(u, text);
@@ -85,7 +87,8 @@ static void on_sasl(struct user *u, struct str element)
         open_stream(u);
         return;
     }
-    if (!str_starts_with(element, STR("<challenge")) || buf_add_base64_decoded(&challenge, text_of(element)) != ERR_OK ||
+    if (!str_starts_with(element, STR("<challenge")) ||
+        buf_add_base64_decoded(&challenge, text_of(element)) != ERR_OK ||
         scram_final(&u->scram, buf_str(&challenge), u->load->password, &answer) != ERR_OK) {
         buf_fini(&challenge);
         buf_fini(&answer);
@@ -139,7 +142,8 @@ static void on_entering(struct user *u, struct str element)
 {
     if (str_starts_with(element, STR("<iq")) && str_is(user_attribute(element, "id"), "roster"))
         u->awaited--;
-    else if (str_starts_with(element, STR("<presence")) && is_own(u, user_attribute(element, "from")))
+    else if (str_starts_with(element, STR("<presence")) &&
+             is_own(u, user_attribute(element, "from")))
         u->awaited--;
     enter_if_complete(u);
 }
@@ -164,7 +168,9 @@ static void on_element(struct user *u, struct str element)
         on_sasl(u, element);
         break;
     case USER_RESTARTED:
-        send_text(u, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>");
+        send_text(
+            u, "<iq type='set' id='b'><bind "
+               "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>");
         u->phase = USER_BINDING;
         break;
     case USER_BINDING:
@@ -184,7 +190,8 @@ static void on_element(struct user *u, struct str element)
     }
 }
 
-/* One finding of the scanner; whole is the element with what had been kept of it. Returns false when there is no more to do. */
+/* One finding of the scanner; whole is the element with what had been kept of it. Returns false
+ * when there is no more to do. */
 static bool on_found(struct user *u, enum scan_found found, struct str whole)
 {
     if (found == SCAN_STREAM_OPEN)
@@ -262,7 +269,8 @@ void user_start(struct user *u, struct load *load, int number)
     u->scan = (struct scan){ 0 };
     u->contacts = 0;
     u->started_ns = load_now_ns();
-    u->conn = conn_dial(load->net, &load->addresses[number % load->address_count], 30000, &events, u);
+    u->conn =
+        conn_dial(load->net, &load->addresses[number % load->address_count], 30000, &events, u);
 }
 
 void user_send(struct user *u, struct str bytes)

@@ -1,5 +1,5 @@
-/* One client of the load generator: direct TLS, SCRAM, bind, initial presence, then whatever the scenario sends. Understands
- * no more XML than it must: it costs far less than what it measures. */
+/* One client of the load generator: direct TLS, SCRAM, bind, initial presence, then whatever the
+ * scenario sends. Understands no more XML than it must: it costs far less than what it measures. */
 #ifndef TESTS_BENCH_USER_H
 #define TESTS_BENCH_USER_H
 
@@ -9,26 +9,36 @@
 
 struct load;
 
-enum user_phase { USER_CONNECTING, USER_HEADER, USER_SASL, USER_RESTARTED, USER_BINDING, USER_ENTERING, USER_READY, USER_CLOSED };
+enum user_phase {
+    USER_CONNECTING,
+    USER_HEADER,
+    USER_SASL,
+    USER_RESTARTED,
+    USER_BINDING,
+    USER_ENTERING,
+    USER_READY,
+    USER_CLOSED
+};
 
 struct user {
     struct load *load;
     struct conn *conn;
     enum user_phase phase;
-    int number;            /* account "PREFIX<number>" */
-    struct user *partner;  /* of the pair */
+    int number;           /* account "PREFIX<number>" */
+    struct user *partner; /* of the pair */
     struct scan scan;
-    struct buf partial;    /* of an element that is not whole */
+    struct buf partial; /* of an element that is not whole */
     struct scram scram;
-    bool has_stream;       /* the server's header has come */
-    int awaited;           /* entering: of the roster and its own presence, what has not come back */
-    int contacts;          /* of scenario_contacts: who has said yes */
+    bool has_stream; /* the server's header has come */
+    int awaited;     /* entering: of the roster and its own presence, what has not come back */
+    int contacts;    /* of scenario_contacts: who has said yes */
     uint64_t started_ns;
 };
 
 /* What a scenario hears; any may be NULL. */
 struct user_events {
-    void (*on_ready)(struct user *u); /* bound, and roster and presence came back where they are asked for */
+    void (*on_ready)(
+        struct user *u); /* bound, and roster and presence came back where they are asked for */
     void (*on_message)(struct user *u, struct str stanza);
     void (*on_presence)(struct user *u, struct str stanza);
     void (*on_failed)(struct user *u, const char *why);
