@@ -6,6 +6,7 @@
 #include "sm/metrics.h"
 #include "sm/peers.h"
 #include "sm/session_parts.h"
+#include "sm/settle.h"
 
 enum { SETTLE_MS = 1000, SPLIT_BYTES = 32768 };
 
@@ -90,6 +91,7 @@ static void on_settle(struct timer *t)
             acks_owe(s);
             queue_pump(s);
         }
+        settle_help(s);
         if (list_is_empty(&s->channel.downs))
             list_remove(&s->unsettled_at);
     }

@@ -12,6 +12,7 @@
 #include "sm/metrics.h"
 #include "sm/peers.h"
 #include "sm/presence.h"
+#include "sm/settle.h"
 
 enum { UNUSED_US = 60000000 }; /* c2s says something within this time after <success/>, or has not got it */
 
@@ -260,6 +261,7 @@ void session_confirm(struct session *s, uint64_t e, uint64_t h, uint64_t f)
         queue_settle(s);
     if (channel_owner_finish(&s->channel) && s->channel.down_last - s->channel.down_final > CHANNEL_MAX_UNFINAL / 2)
         acks_owe(s);
+    settle_help(s);
     queue_pump(s);
 }
 

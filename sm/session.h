@@ -61,6 +61,7 @@ struct session {
     char *end_text;
     uint32_t redeliveries;     /* what still keeps the row */
     bool is_holding, is_over, is_row_gone, is_by_frame;
+    bool is_counting;          /* its counter is being committed (settle.c) */
 };
 
 /* Sends a stanza down to this session's client. payload: the stanza, whole, with xmlns='jabber:client', to and from stamped.
