@@ -86,9 +86,9 @@ void gate_sync(struct c2s *c2s, struct path *path, const struct control_sync *sy
         metric_inc(&c2s_metric_dropped);
         return;
     }
-    u->epoch = sync->epoch;
-    log_info("a new owner", kv_text("sm", u->name), kv_u64("epoch", sync->epoch), kv_u64("sessions", sync->count),
+    log_info(sync->epoch > u->epoch ? "a new owner" : "the owner asks again", kv_text("sm", u->name), kv_u64("epoch", sync->epoch), kv_u64("sessions", sync->count),
              kv_u64("known", c2s->sessions.count));
+    u->epoch = sync->epoch;
     list_init(&a.clients);
     answer_begin(&a);
     for (size_t i = 0; i < sync->count; i++) {

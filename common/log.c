@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +27,7 @@ struct target {
 static struct {
     char *name;
     struct target log, audit;
-    bool has_audit;
+    bool has_audit, is_journal;
     enum log_level level;
 } logger = { .log.fd = STDERR_FILENO, .audit.fd = -1, .level = LOG_INFO };
 
@@ -105,8 +107,6 @@ static const char *priority_name(int priority)
         return "error";
     case LOG_WARN:
         return "warn";
-    case PRIORITY_NOTICE:
-        return "audit";
     case LOG_INFO:
         return "info";
     default:
@@ -114,22 +114,34 @@ static const char *priority_name(int priority)
     }
 }
 
-/* "<6>" for journald, the time in front of everything in a file. */
+/* systemd.exec(5): what standard error is when journald reads it. */
+static bool is_journal(void)
+{
+    const char *told = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+
+    return told && sscanf(told, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
+           st.st_ino == inode;
+}
+
+/* "<6>" for journald, which knows the rest; the time in front of everything elsewhere. */
 static void begin_line(struct buf *line, const struct target *t, int priority)
 {
     struct timespec now;
     struct tm utc;
     char stamp[32];
 
-    if (!t->path) {
+    if (!t->path && logger.is_journal) {
         buf_printf(line, "<%d>", priority);
         return;
     }
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    buf_printf(line, "%s.%03ldZ %s[%ld] %s: ", stamp, now.tv_nsec / 1000000, logger.name ? logger.name : "-",
-               (long)getpid(), priority_name(priority));
+    buf_printf(line, "%s.%03ldZ %s[%ld] ", stamp, now.tv_nsec / 1000000, logger.name ? logger.name : "-", (long)getpid());
+    if (priority != PRIORITY_NOTICE) /* "audit=…" says it */
+        buf_printf(line, "%s: ", priority_name(priority));
 }
 
 static bool write_whole(int fd, struct str s)
@@ -190,6 +202,7 @@ enum err log_open(const char *name, const char *file, const char *audit_file, en
     log_close();
     logger.name = mem_strdup(name);
     logger.level = level;
+    logger.is_journal = is_journal();
     logger.log.path = file ? mem_strdup(file) : NULL;
     logger.has_audit = audit_file != NULL;
     logger.audit.path = audit_file ? mem_strdup(audit_file) : NULL;

@@ -3,7 +3,7 @@
  *
  *     log_info("link up", kv_str("peer", name), kv_u64("instance", n));
  *
- * On standard error each line starts with the priority that journald reads ("<6>"); in a file with the UTC
+ * Where journald reads standard error each line starts with the priority for it ("<6>"); everywhere else with the UTC
  * time of RFC 3339. */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

@@ -308,6 +308,8 @@ static const char *end_text(const struct link *l, enum err why)
         return "too much waits to be written (link_queue)";
     if (why == ERR_DENIED && *conn_tls_reason(l->conn))
         return conn_tls_reason(l->conn);
+    if (why == ERR_NOT_FOUND && l->phase == PHASE_CONNECTING)
+        return "nobody listens there";
     return err_text(why);
 }
 

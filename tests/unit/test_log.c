@@ -157,10 +157,15 @@ static void a_log_that_cannot_be_opened_is_an_error(void **state)
 static void standard_error_gets_priorities_for_journald(void **state)
 {
     int kept = dup(STDERR_FILENO), fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    char stream[64];
+    struct stat st;
 
     (void)state;
-    assert_int_equal(log_open("t", NULL, NULL, LOG_INFO), ERR_OK);
+    assert_int_equal(fstat(fd, &st), 0);
+    snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
     dup2(fd, STDERR_FILENO);
+    assert_int_equal(log_open("t", NULL, NULL, LOG_INFO), ERR_OK);
     log_error("bad");
     log_info("good");
     audit("test-event");
@@ -168,6 +173,24 @@ static void standard_error_gets_priorities_for_journald(void **state)
     close(kept);
     close(fd);
     assert_string_equal(content(log_path), "<3>bad\n<6>good\n<5>audit=test-event\n");
+    unsetenv("JOURNAL_STREAM");
+}
+
+static void standard_error_that_nobody_stamps_has_the_time(void **state)
+{
+    int kept = dup(STDERR_FILENO), fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    (void)state;
+    dup2(fd, STDERR_FILENO);
+    assert_int_equal(log_open("t", NULL, NULL, LOG_INFO), ERR_OK);
+    log_info("good");
+    audit("test-event");
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(fd);
+    assert_true(str_starts_with(str_from(content(log_path)), STR("2")));
+    assert_non_null(strstr(content(log_path), "] info: good\n"));
+    assert_non_null(strstr(content(log_path), "] audit=test-event\n"));
 }
 
 int main(void)
@@ -181,6 +204,7 @@ int main(void)
         cmocka_unit_test_teardown(after_rotation_lines_go_to_the_new_file, after_each),
         cmocka_unit_test_teardown(a_log_that_cannot_be_opened_is_an_error, after_each),
         cmocka_unit_test_teardown(standard_error_gets_priorities_for_journald, after_each),
+        cmocka_unit_test_teardown(standard_error_that_nobody_stamps_has_the_time, after_each),
     };
 
     return cmocka_run_group_tests(tests, before_all, after_all);
