@@ -6,7 +6,8 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 fail() { echo "$1"; exit 1; }
 
-make -s install DESTDIR="$out/root" PREFIX=/usr/local ${BUILD:+OUT="$BUILD"}
+case ${BUILD:-} in *san*) sanitizers=1 ;; *) sanitizers= ;; esac # the build that the tests use, and no other
+make -s install SAN=$sanitizers DESTDIR="$out/root" PREFIX=/usr/local
 (cd "$out/root" && find . -type f -o -type l | sort) > "$out/have"
 {
     for p in router c2s sm; do
