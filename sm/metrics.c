@@ -45,6 +45,11 @@ struct metric sm_metric_redelivered =
     METRIC("sallyport_sm_redelivered_total", METRIC_COUNTER, "Stanzas delivered again because their session ended.");
 struct metric sm_metric_resynced =
     METRIC("sallyport_sm_resynced_total", METRIC_COUNTER, "Sessions taken up again after a restart of this process.");
+/* A login's commit stands for all: they share the group commits. */
+struct metric sm_metric_commits =
+    METRIC("sallyport_sm_commits_total", METRIC_COUNTER, "Logins committed by the store, to divide the microseconds by.");
+struct metric sm_metric_commit_us =
+    METRIC("sallyport_sm_commit_microseconds_total", METRIC_COUNTER, "Microseconds that the store took to commit logins.");
 
 void sm_metrics_register(void)
 {
@@ -71,6 +76,8 @@ void sm_metrics_register(void)
         &sm_metric_queue_stored,
         &sm_metric_redelivered,
         &sm_metric_resynced,
+        &sm_metric_commits,
+        &sm_metric_commit_us,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -26,6 +26,8 @@ extern struct metric sm_metric_offline_refused;
 extern struct metric sm_metric_queue_stored;
 extern struct metric sm_metric_redelivered;
 extern struct metric sm_metric_resynced;
+extern struct metric sm_metric_commits;
+extern struct metric sm_metric_commit_us;
 
 void sm_metrics_register(void);
 

@@ -184,6 +184,7 @@ struct opening {
     uint8_t id[FRAME_SESSION_BYTES];
     char *mechanism;
     struct buf success;
+    uint64_t submitted_ns;
 };
 
 /* "=" is data that is empty (RFC 6120 §6.4.6), no text is none. */
@@ -217,6 +218,8 @@ static void on_committed(void *owner, enum err e, int64_t changes)
     struct session *s = table_get(&o->sm->sessions, str_of(o->id, sizeof o->id));
 
     (void)changes;
+    metric_inc(&sm_metric_commits);
+    metric_add(&sm_metric_commit_us, (uv_hrtime() - o->submitted_ns) / 1000);
     if (s && e == ERR_OK && login_is_waiting(o->sm, str_from(s->address))) {
         send_success(s, o);
     } else if (s && e == ERR_OK) {
@@ -248,6 +251,7 @@ void session_open(struct sm *sm, struct account *a, const struct control_adopt *
     memcpy(o->id, s->id, sizeof o->id);
     o->mechanism = str_dup(adopt->mechanism);
     write_success(&o->success, adopt->success_data);
+    o->submitted_ns = uv_hrtime();
     session_row_put(s, on_committed, o);
 }
 
