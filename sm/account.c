@@ -184,6 +184,7 @@ static struct account *make(struct sm *sm, const struct jid *bare)
     jid_split(str_from(str_dup(bare->bare)), &a->jid);
     list_init(&a->sessions);
     list_init(&a->waiters);
+    list_init(&a->behind);
     timer_init(&a->idle, on_idle);
     table_put(&sm->accounts, a);
     metric_inc(&sm_metric_accounts);

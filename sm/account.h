@@ -22,6 +22,9 @@ struct account {
     int64_t offline_after_us;  /* rows up to this stamp were given to a session */
     struct offline_run *offline_run;
     bool is_loading, is_missing;
+    /* Subscriptions that come in are shown when they are stored; what comes behind one goes behind it (deliver.c). */
+    uint64_t inbound_begun, inbound_done;
+    struct list behind;
 };
 
 /* Finds or loads it. found is called with NULL when there is no such account (or the store failed: e tells), at once when it is in memory

@@ -12,10 +12,13 @@
 #include "sm/peers.h"
 #include "sm/presence.h"
 #include "sm/roster.h"
+#include "sm/subscribe.h"
 #include "sm/wire.h"
 
-/* A stanza on its way to an account that is being loaded. */
+/* A stanza on its way to an account that is being loaded, or has something older to show. */
 struct job {
+    struct list at;  /* in account.behind */
+    uint64_t behind; /* … until so many inbound subscriptions are done */
     struct sm *sm;
     struct stanza *stanza;
     struct origin *origin;
@@ -187,6 +190,23 @@ static void to_account(struct account *a, const struct job *j)
         act(a, s, deliver_decide(&c), j);
 }
 
+static struct job *job_new(struct sm *sm, struct stanza *stanza, struct origin *origin)
+{
+    struct job *j = mem_new(struct job);
+
+    j->sm = sm;
+    j->stanza = stanza_ref(stanza);
+    j->origin = origin_ref(origin);
+    return j;
+}
+
+static void job_free(struct job *j)
+{
+    origin_unref(j->origin);
+    stanza_unref(j->stanza);
+    mem_free(j);
+}
+
 static void on_found(void *owner, struct account *a, enum err e)
 {
     struct job *j = owner;
@@ -195,9 +215,40 @@ static void on_found(void *owner, struct account *a, enum err e)
         to_account(a, j);
     else if (e != ERR_CLOSED)
         deliver_error(j->sm, j->stanza, STANZA_INTERNAL_SERVER_ERROR, STR_NONE, j->origin);
-    origin_unref(j->origin);
-    stanza_unref(j->stanza);
-    mem_free(j);
+    job_free(j);
+}
+
+/* --- behind a subscription that is being stored ------------------------------------------------------------------ */
+
+/* Subscriptions themselves are stored one behind the other; and a change on the sender's side counts on the contact's being submitted first
+ * (roster_commit.c). */
+static bool must_wait(const struct account *a, const struct stanza *stanza)
+{
+    bool is_subscription = stanza->kind == STANZA_PRESENCE && subscribe_is_type(stanza->type);
+
+    return !is_subscription && (a->inbound_begun > a->inbound_done || !list_is_empty(&a->behind));
+}
+
+void deliver_hold(struct account *a)
+{
+    a->inbound_begun++;
+}
+
+void deliver_release(struct account *a)
+{
+    struct str bare = a->jid.bare;
+
+    ASSERT(a->inbound_done < a->inbound_begun);
+    a->inbound_done++;
+    while (!list_is_empty(&a->behind)) {
+        struct job *j = CONTAINER_OF(list_first(&a->behind), struct job, at);
+
+        if (j->behind > a->inbound_done)
+            return;
+        list_remove(&j->at);
+        to_account(account_in_memory(j->sm, bare) == a ? a : NULL, j); /* it may have been deleted meanwhile */
+        job_free(j);
+    }
 }
 
 static void local_account(struct sm *sm, struct stanza *stanza, struct origin *origin)
@@ -205,15 +256,19 @@ static void local_account(struct sm *sm, struct stanza *stanza, struct origin *o
     struct account *a = account_in_memory(sm, stanza->to.bare);
     struct job *j;
 
+    if (a && must_wait(a, stanza)) {
+        j = job_new(sm, stanza, origin);
+        j->behind = a->inbound_begun;
+        list_push_back(&a->behind, &j->at);
+        return;
+    }
     if (a && list_is_empty(&a->waiters)) { /* the usual case costs no memory */
         account_pin(a);
         to_account(a, &(struct job){ .sm = sm, .stanza = stanza, .origin = origin });
         account_unpin(a);
         return;
     }
-    j = mem_new(struct job);
-    *j = (struct job){ .sm = sm, .stanza = stanza_ref(stanza), .origin = origin_ref(origin) };
-    account_with(sm, &stanza->to, on_found, j);
+    account_with(sm, &stanza->to, on_found, job_new(sm, stanza, origin));
 }
 
 /* --- the server itself (RFC 6120 §10.3, §10.5.2) ----------------------------------------------------------------- */
@@ -280,23 +335,17 @@ static void on_found_again(void *owner, struct account *a, enum err e)
         again(a, j);
     else if (e != ERR_CLOSED)
         deliver_error(j->sm, j->stanza, STANZA_INTERNAL_SERVER_ERROR, STR_NONE, j->origin);
-    origin_unref(j->origin);
-    stanza_unref(j->stanza);
-    mem_free(j);
+    job_free(j);
 }
 
 /* What was sent to a session: to a local account. Presence is of no use any more. */
 void deliver_again(struct sm *sm, struct str payload, struct origin *origin)
 {
     struct stanza *st = stanza_new(STANZA_MESSAGE, TYPE_NONE);
-    struct job *j;
 
     if (xml_parse(sm->parser, XML_ALONE, &xml_default_limits, payload, &st->arena, &st->el) == XML_OK &&
         stanza_read(st) == STANZA_OK && st->kind != STANZA_PRESENCE && jid_is_set(&st->to) && jid_is_set(&st->from) &&
-        str_is_set(st->to.local) && sm_is_hosted(sm, st->to.domain)) {
-        j = mem_new(struct job);
-        *j = (struct job){ .sm = sm, .stanza = stanza_ref(st), .origin = origin_ref(origin) };
-        account_with(sm, &st->to, on_found_again, j);
-    }
+        str_is_set(st->to.local) && sm_is_hosted(sm, st->to.domain))
+        account_with(sm, &st->to, on_found_again, job_new(sm, st, origin));
     stanza_unref(st);
 }

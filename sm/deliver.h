@@ -15,6 +15,11 @@ void deliver_error(struct sm *sm, const struct stanza *stanza, enum stanza_error
 /* What a client sent: stamps from (RFC 6120 §8.1.2.1), checks, and hands to presence, iq or deliver. */
 void deliver_from_session(struct session *s, struct stanza *stanza, struct origin *origin);
 
+/* A subscription that came in for the account begins to be stored, and is done: shown, or refused. What is delivered to the account in between
+ * waits, so that stanzas of one sender arrive in the order in which he sent them (RFC 6120 §10.1). They come in pairs, in order. */
+void deliver_hold(struct account *a);
+void deliver_release(struct account *a);
+
 /* A message to a session that ended before it was written (or of a repeated delivery): the rules of §8.5.3 for a resource that is gone. */
 void deliver_again(struct sm *sm, struct str payload, struct origin *origin);
 

@@ -102,6 +102,8 @@ static void on_committed(void *owner, enum err e, int64_t changes)
         deliver_error(c->account->sm, c->cause, STANZA_RESOURCE_CONSTRAINT, STR_NONE, c->origin);
         account_reload(c->account);
     }
+    if (c->is_inbound)
+        deliver_release(c->account);
     change_free(c);
 }
 
@@ -174,6 +176,8 @@ void roster_commit(struct roster_change *take_change)
     struct sm *sm = take_change->account->sm;
     struct jid contact;
 
+    if (take_change->is_inbound)
+        deliver_hold(take_change->account);
     jid_split(str_from(take_change->contact), &contact);
     if (take_change->route[0] && str_is_set(contact.local) && sm_is_hosted(sm, contact.domain))
         account_with(sm, &contact, on_contact, take_change);

@@ -73,6 +73,7 @@ struct roster_change {
                                 still come, and comes twice unharmed */
     struct stanza *shown;    /* to our resources, after the commit and before the push … */
     bool is_request;         /* … to the available ones; otherwise to the interested ones */
+    bool is_inbound;         /* what comes to the account behind it waits (deliver_hold) */
     bool is_pushed;
     struct stanza *reply;   /* the IQ's result */
     struct stanza *answer;  /* subscribed or unsubscribed on the user's behalf */

@@ -161,6 +161,7 @@ static void commit_inbound(struct account *a, struct stanza *presence, struct ro
         c->shown = between(presence, presence->from.bare, a->jid.bare);
     if (o.reply != TYPE_NONE)
         c->answer = answer_to(presence, o.reply);
+    c->is_inbound = true;
     c->is_request = presence->type == TYPE_SUBSCRIBE;
     c->is_pushed = item->is_listed && subscribe_is_visible(before, o.state);
     c->tells_current = !(before & ROSTER_FROM) && (o.state & ROSTER_FROM); /* approved in advance */

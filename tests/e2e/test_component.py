@@ -80,6 +80,19 @@ def test_subscriptions_to_a_component_work(cluster, unique, component):
     alice.expect("presence", from_=f"{bot}/x", status="here")
 
 
+def test_a_components_presence_does_not_overtake_its_approval(cluster, unique, component):
+    """As gateways send it: the contact is known before it is available."""
+    for i in range(10):
+        alice = cluster.online(unique("alice"))
+        alice.roster()
+        bot = f"bot{i}@{cluster.component}"
+        alice.presence(to=bot, type="subscribe")
+        component.expect(q(ACCEPT, "presence"), type="subscribe", from_=alice.bare)
+        component.send(f"<presence from='{bot}' to='{alice.bare}' type='subscribed'/><presence from='{bot}/x' to='{alice.bare}'/>")
+        alice.expect("presence", from_=f"{bot}/x")
+        assert [el.get("type") for el in alice.backlog if el.tag == q(CLIENT, "presence") and el.get("from") == bot] == ["subscribed"]
+
+
 def test_a_wrong_secret_is_not_authorized(attach):
     c = attach(secret="wrong")
     c.expect(q(STREAM, "error"))

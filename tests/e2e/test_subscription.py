@@ -12,6 +12,31 @@ def pair(cluster, unique):
     return interested(cluster, unique("romeo"), "orchard"), interested(cluster, unique("juliet"), "balcony")
 
 
+# --- in order (RFC 6120 §10.1): what is stored first does not come behind what is not stored ---
+
+
+def bodies(client, sender):
+    """What of this sender's has come: types of presence and bodies of messages."""
+    client.ping()
+    return [el.findtext("{jabber:client}body") or el.get("type") or "available" for el in client.backlog
+            if el.get("from", "").split("/")[0] == sender and not el.tag.endswith("iq")]
+
+
+def test_what_follows_a_subscription_stanza_arrives_behind_it(cluster, unique):
+    for _ in range(10):
+        romeo, juliet = pair(cluster, unique)
+        romeo.send(f"<presence type='subscribe' to='{juliet.bare}'/><message to='{juliet.bare}'><body>it is me</body></message>"
+                   f"<presence to='{juliet.bare}'/>")
+        juliet.expect("presence", type=None, from_=romeo.jid)
+        assert bodies(juliet, romeo.bare) == ["subscribe", "it is me"]
+        juliet.backlog.clear()
+        juliet.send(f"<presence type='subscribed' to='{romeo.bare}'/><message to='{romeo.jid}'><body>welcome</body></message>"
+                    f"<presence type='unsubscribed' to='{romeo.bare}'/><message to='{romeo.jid}'><body>farewell</body></message>")
+        romeo.expect("message", body="farewell")
+        assert [b for b in bodies(romeo, juliet.bare) if b not in ("available", "unavailable")] == ["subscribed", "welcome", "unsubscribed"]
+        cluster.close_clients()
+
+
 # --- a request (§3.1) ---
 
 
