@@ -257,8 +257,6 @@ static bool admit(struct client *c)
     if (c->address)
         return true;
     metric_inc(&c2s_metric_refused);
-    if (c->door->kind == C2S_DOOR_TLS)
-        client_set_phase(c, PHASE_HANDSHAKE); /* nothing can be said in clear */
     client_fail(c, STREAM_RESOURCE_CONSTRAINT, "too many connections from this address");
     return false;
 }
@@ -266,22 +264,23 @@ static bool admit(struct client *c)
 /* rest: what came behind the PROXY protocol's header. */
 static void begin(struct client *c, struct str rest)
 {
+    enum phase first = c->door->kind == C2S_DOOR_TLS ? PHASE_HANDSHAKE : PHASE_HEADER;
+
+    /* Before it is refused as well: the phase says whether anything can be said in clear. */
+    if (c->phase != first)
+        client_set_phase(c, first);
     if (!admit(c))
         return;
-    if (c->door->kind == C2S_DOOR_TLS) {
-        client_set_phase(c, PHASE_HANDSHAKE);
+    if (first == PHASE_HANDSHAKE)
         conn_start_tls(c->conn, c->c2s->direct_creds, true, NULL, rest);
-        return;
-    }
-    if (c->phase != PHASE_HEADER)
-        client_set_phase(c, PHASE_HEADER);
-    if (rest.n)
+    else if (rest.n)
         consume(c, rest);
 }
 
 static void on_proxy(struct client *c, struct str bytes)
 {
     struct proxy_source source;
+    char address[64];
     struct buf header;
     size_t used;
     enum err e;
@@ -291,7 +290,8 @@ static void on_proxy(struct client *c, struct str bytes)
     if (e == ERR_AGAIN)
         return;
     if (e != ERR_OK) {
-        log_warn("no PROXY protocol header", kv_text("listen", c->door->name), kv_err(e));
+        conn_peer_text(c->conn, address);
+        log_warn("no PROXY protocol header", kv_text("listen", c->door->name), kv_text("address", address), kv_err(e));
         client_end(c, &(struct control_end){ .why = CONTROL_END_LOST });
         return;
     }
