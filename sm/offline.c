@@ -304,19 +304,38 @@ void offline_forget(struct account *a)
 
 /* --- afterwards -------------------------------------------------------------------------------------------------- */
 
-void offline_mark(struct session *s, const struct frame_id *id, void (*done)(void *owner, enum err e, int64_t changes), void *owner)
+struct mark {
+    struct account *account; /* pinned */
+    void (*done)(void *owner, enum err e, int64_t changes);
+    void *owner;
+};
+
+static void on_mark(void *owner, enum err e, int64_t changes)
 {
-    struct store_tx *tx = store_begin(s->sm->store);
+    struct mark *m = owner;
+
+    if (e == ERR_OK && changes > 0)
+        m->account->offline_count--;
+    m->done(m->owner, e, changes);
+    account_unpin(m->account);
+    mem_free(m);
+}
+
+void offline_mark(struct session *s, struct store_tx *take_tx, const struct frame_id *id, void (*done)(void *owner, enum err e, int64_t changes),
+                  void *owner)
+{
+    struct mark *m = mem_new(struct mark);
     struct buf text = { 0 };
 
+    *m = (struct mark){ .account = s->home, .done = done, .owner = owner };
+    account_pin(s->home);
     frame_id_write(&text, id);
-    store_add(tx, STORE_OFFLINE_MARK);
-    store_bind_int(tx, sm_time_us());
-    store_bind_text(tx, s->home->jid.bare);
-    store_bind_blob(tx, buf_str(&text));
-    store_submit(tx, done, owner);
+    store_add(take_tx, STORE_OFFLINE_MARK);
+    store_bind_int(take_tx, sm_time_us());
+    store_bind_text(take_tx, s->home->jid.bare);
+    store_bind_blob(take_tx, buf_str(&text));
+    store_submit(take_tx, on_mark, m);
     buf_fini(&text);
-    s->home->offline_count--;
 }
 
 void offline_purge(struct sm *sm)

@@ -5,6 +5,8 @@
 
 #include "sm/account.h"
 
+struct store_tx;
+
 /* Whether it is kept: normal or chat, and more than a chat state (XEP-0160 §3). */
 bool offline_may_store(const struct stanza *stanza);
 
@@ -19,8 +21,9 @@ void offline_continue(struct session *s);
 void offline_returned(struct account *a);
 /* A session of the account ended or takes no messages any more: another may go on. */
 void offline_session_left(struct account *a);
-/* Written to the client: the row is marked. */
-void offline_mark(struct session *s, const struct frame_id *id, void (*done)(void *owner, enum err e, int64_t changes), void *owner);
+/* Written to the client: the row of that id, if there is one, is marked; the last statement of the transaction, which is submitted. */
+void offline_mark(struct session *s, struct store_tx *take_tx, const struct frame_id *id, void (*done)(void *owner, enum err e, int64_t changes),
+                  void *owner);
 /* The account is freed. */
 void offline_forget(struct account *a);
 

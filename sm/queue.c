@@ -112,6 +112,13 @@ static void push(struct session *s, struct queue_item *take_item)
     queue_item_free(item);
 }
 
+static void take_out(struct queue *q, struct queue_item *item)
+{
+    list_remove(&item->at);
+    q->frames--;
+    q->bytes -= item->payload->n;
+}
+
 static bool is_over_limit(const struct session *s)
 {
     const struct queue *q = &s->queue;
@@ -153,8 +160,8 @@ void queue_add(struct session *s, struct queue_item *take_item)
     struct queue *q = &s->queue;
     bool is_row = take_item->seq != 0 || take_item->source == QUEUE_OFFLINE;
 
-    if (q->has_rows && !is_row && queue_knows(s, &take_item->id)) {
-        push(s, take_item); /* nothing goes down: it is there already, and its origin waits for that one */
+    if (queue_knows(s, &take_item->id)) {
+        push(s, take_item); /* now, while it is known: nothing goes down, its origin or row waits for the one that is there already */
         return;
     }
     if (q->has_rows && !is_row) {
@@ -168,6 +175,30 @@ void queue_add(struct session *s, struct queue_item *take_item)
     queue_wait(s, take_item);
     if (is_over_limit(s) && !q->has_rows && !is_row)
         go_to_store(s);
+}
+
+/* An entry is final when it is written, its sender's frame is, and no row holds its id. Of what this process did not put there itself only
+ * the store knows the last: the row is deleted by its id, whether there is one or not. */
+void queue_adopt(struct session *s)
+{
+    struct queue *q = &s->queue;
+    bool may_have_rows = q->has_rows || s->home->offline_count > 0;
+
+    LIST_FOR_EACH (at, &s->channel.downs) {
+        struct channel_down *d = CONTAINER_OF(at, struct channel_down, at);
+        struct queue_item as_item = { .source = QUEUE_COPY, .id = d->id };
+
+        if (d->is_known && may_have_rows)
+            queue_keep(s, d, &as_item);
+    }
+    LIST_FOR_EACH_SAFE (at, following, &q->waiting) {
+        struct queue_item *item = queue_item_at(at);
+
+        if (!queue_knows(s, &item->id))
+            continue;
+        take_out(q, item);
+        push(s, item);
+    }
 }
 
 void queue_add_now(struct session *s, struct str payload)
@@ -188,9 +219,7 @@ void queue_pump(struct session *s)
     while (!list_is_empty(&q->waiting) && can_push(s)) {
         struct queue_item *item = queue_item_at(list_first(&q->waiting));
 
-        list_remove(&item->at);
-        q->frames--;
-        q->bytes -= item->payload->n;
+        take_out(q, item);
         push(s, item);
     }
     if (!list_is_empty(&q->waiting) || !can_push(s))

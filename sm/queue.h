@@ -15,6 +15,7 @@ struct session;
 enum queue_source {
     QUEUE_LIVE,
     QUEUE_OFFLINE, /* a row of the offline store: marked, not deleted, once it is written (offline.c) */
+    QUEUE_COPY,    /* kept only: the gate had the frame before this process did. A row that holds its id, read or not, is never to be sent */
 };
 
 struct queue_item {
@@ -65,6 +66,8 @@ bool queue_knows(const struct session *s, const struct frame_id *id);
 /* Control elements of ours (<end/>): goes down at once, behind what is in flight and before what waits. */
 void queue_add_now(struct session *s, struct str payload);
 
+/* The channel is synced: rows of what the gate had already are never sent, and what waits and is there already is not sent either. */
+void queue_adopt(struct session *s);
 /* The window has grown, the session is synced or its c2s can be reached: sends what may go. */
 void queue_pump(struct session *s);
 /* Sends again what is not known to be written. */

@@ -18,6 +18,7 @@ struct job {
     uint8_t id[FRAME_SESSION_BYTES];
     int64_t seq;
     uint64_t n;              /* of the down frame to be settled; of the puts before a reading */
+    enum queue_source source; /* the same */
     struct queue_item *item; /* of queue_store_behind */
 };
 
@@ -77,7 +78,7 @@ static void put_row(struct session *s, int64_t seq, const struct frame_id *id, s
 static struct queue_kept *find_kept(struct session *s, int64_t seq)
 {
     LIST_FOR_EACH (at, &s->queue.kept) {
-        if (queue_kept_at(at)->seq == seq)
+        if (queue_kept_at(at)->seq == seq && queue_kept_at(at)->source == QUEUE_LIVE)
             return queue_kept_at(at);
     }
     return NULL;
@@ -154,7 +155,7 @@ static void store_down(struct session *s, struct channel_down *d)
 static bool is_kept(const struct session *s, const struct channel_down *d)
 {
     LIST_FOR_EACH (at, &s->queue.kept) {
-        if (queue_kept_at(at)->down == d)
+        if (queue_kept_at(at)->down == d && queue_kept_at(at)->source != QUEUE_COPY)
             return true;
     }
     return false;
@@ -278,7 +279,7 @@ static void on_settled(void *owner, enum err e, int64_t changes)
         LIST_FOR_EACH_SAFE (at, following, &s->queue.kept) {
             struct queue_kept *k = queue_kept_at(at);
 
-            if (!k->is_settling || k->down->n != j->n || k->seq != j->seq)
+            if (!k->is_settling || k->down->n != j->n || k->seq != j->seq || k->source != j->source)
                 continue;
             if (e == ERR_OK)
                 drop_kept(s, k);
@@ -289,18 +290,37 @@ static void on_settled(void *owner, enum err e, int64_t changes)
     mem_free(j);
 }
 
+/* In one transaction with the offline row of that id, which there may be as well. */
+static void settle_copy(struct session *s, const struct queue_kept *k, struct job *j)
+{
+    struct store_tx *tx = store_begin(s->sm->store);
+    struct buf text = { 0 };
+
+    frame_id_write(&text, &k->id);
+    store_add(tx, STORE_QUEUE_DELETE_ID);
+    store_bind_blob(tx, str_of(s->id, sizeof s->id));
+    store_bind_blob(tx, buf_str(&text));
+    buf_fini(&text);
+    offline_mark(s, tx, &k->id, on_settled, j);
+}
+
 static void settle(struct session *s, struct queue_kept *k)
 {
     struct job *j = job_new(s, k->seq);
     struct store_tx *tx;
 
     j->n = k->down->n;
+    j->source = k->source;
     k->is_settling = true;
-    if (k->source == QUEUE_OFFLINE) {
-        offline_mark(s, &k->id, on_settled, j);
+    if (k->source == QUEUE_COPY) {
+        settle_copy(s, k, j);
         return;
     }
     tx = store_begin(s->sm->store);
+    if (k->source == QUEUE_OFFLINE) {
+        offline_mark(s, tx, &k->id, on_settled, j);
+        return;
+    }
     store_add(tx, STORE_QUEUE_DELETE);
     store_bind_blob(tx, str_of(s->id, sizeof s->id));
     store_bind_int(tx, k->seq);
@@ -312,7 +332,7 @@ void queue_settle(struct session *s)
     LIST_FOR_EACH (at, &s->queue.kept) {
         struct queue_kept *k = queue_kept_at(at);
 
-        if (k->down->is_written && !k->is_settling && (k->is_committed || k->source == QUEUE_OFFLINE))
+        if (k->down->is_written && !k->is_settling && (k->is_committed || k->source != QUEUE_LIVE))
             settle(s, k);
     }
 }

@@ -78,7 +78,8 @@ static void on_timer(struct timer *t)
 }
 
 /* proto/channel.h: nobody will ever hand this id to this channel again. Rows do not: the queue's are refused by the store when one holds
- * the id, both kinds are not even put when the id is known here (queue_add, offline_store), and what came out of a row pins it. */
+ * the id, both kinds are not even put when the id is known here (queue_add, offline_store), what came out of a row pins it, and a row of
+ * what an earlier owner sent is deleted by its id (queue_adopt). */
 static bool is_settled(struct channel_owner *o, const struct frame_id *id)
 {
     struct session *s = CONTAINER_OF(o, struct session, channel);

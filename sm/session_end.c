@@ -11,6 +11,7 @@
 #include "sm/metrics.h"
 #include "sm/offline.h"
 #include "sm/presence.h"
+#include "sm/queue_parts.h"
 #include "sm/store/store.h"
 
 enum { ANSWER_MS = 30000, RETRY_MS = 2000, READ_AT_ONCE = 64 };
@@ -111,6 +112,20 @@ static const struct queue_kept *kept_of(const struct session *s, const struct ch
 }
 
 /* Offline messages are still where they were: they are not marked. */
+static void redeliver_down(struct session *s, const struct channel_down *d)
+{
+    const struct queue_kept *k = kept_of(s, d);
+    struct origin *o;
+
+    if (k && k->source == QUEUE_COPY && s->queue.has_rows) { /* its row may be there, not read yet: then this one is refused */
+        o = origin_new(channel_up_hold(d->is_released ? NULL : d->origin), d->id.session, d->id.count);
+        queue_store_behind(s, queue_item_new(d->payload, &d->id, o));
+        origin_unref(o);
+    } else {
+        redeliver(s, bytes_str(d->payload), &d->id, d->is_released ? NULL : d->origin, k != NULL);
+    }
+}
+
 static void redeliver_memory(struct session *s)
 {
     LIST_FOR_EACH (at, &s->channel.downs) {
@@ -120,7 +135,7 @@ static void redeliver_memory(struct session *s)
         if (k && k->source == QUEUE_OFFLINE && !d->is_written)
             offline_returned(s->home);
         else if (!d->is_written && d->payload)
-            redeliver(s, bytes_str(d->payload), &d->id, d->is_released ? NULL : d->origin, k != NULL);
+            redeliver_down(s, d);
     }
     while (!list_is_empty(&s->queue.waiting)) {
         struct queue_item *item = CONTAINER_OF(list_first(&s->queue.waiting), struct queue_item, at);

@@ -56,6 +56,8 @@ static void sync_all(struct peer *p, struct link *l)
 static void resume(struct session *s, struct link *l)
 {
     s->via = l;
+    queue_adopt(s);
+    queue_settle(s);
     acks_unsettled(s);
     acks_owe(s);
     if (s->state == SESSION_ENDING) { /* ended before its c2s could be told */

@@ -28,6 +28,7 @@
     X(QUEUE_PUT, "INSERT INTO queue (slot, session, seq, id, payload) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session, id) DO NOTHING") \
     X(QUEUE_GET, "SELECT seq, id, payload FROM queue WHERE session = $1 AND seq > $2 ORDER BY seq LIMIT $3") \
     X(QUEUE_DELETE, "DELETE FROM queue WHERE session = $1 AND seq = $2") \
+    X(QUEUE_DELETE_ID, "DELETE FROM queue WHERE session = $1 AND id = $2") \
     X(QUEUE_SESSIONS, "SELECT DISTINCT session FROM queue") \
     X(QUEUE_CLEAR, "DELETE FROM queue WHERE session = $1") \
     /* rosters */ \
@@ -41,7 +42,7 @@
     X(OFFLINE_COUNT, "SELECT count(*) FROM offline WHERE account = $1 AND delivered_us = 0") \
     X(OFFLINE_GET, "SELECT id, stamp_us, stanza FROM offline WHERE account = $1 AND delivered_us = 0 ORDER BY stamp_us, id LIMIT $2") \
     X(OFFLINE_NEXT, "SELECT id, stamp_us, stanza FROM offline WHERE account = $1 AND delivered_us = 0 AND stamp_us > $2 ORDER BY stamp_us, id LIMIT $3") \
-    X(OFFLINE_MARK, "UPDATE offline SET delivered_us = $1, stanza = '' WHERE account = $2 AND id = $3") \
+    X(OFFLINE_MARK, "UPDATE offline SET delivered_us = $1, stanza = '' WHERE account = $2 AND id = $3 AND delivered_us = 0") \
     X(OFFLINE_PURGE, "DELETE FROM offline WHERE delivered_us > 0 AND delivered_us < $1") \
     X(OFFLINE_CLEAR, "DELETE FROM offline WHERE account = $1") \
     /* XML of extensions */ \
