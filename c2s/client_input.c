@@ -34,10 +34,18 @@ static void on_starttls(struct client *c, struct xml *x, const struct item *item
     client_stream_starttls(c, str_trim(item->behind).n == 0);
 }
 
-static void send_up(struct client *c, struct xml *x, struct str bytes)
+/* false: the client is gone for it. */
+static bool send_up(struct client *c, struct xml *x, struct str bytes)
 {
+    struct str payload = alone_element(bytes, x, &c->c2s->client_scratch);
+
+    if (payload.n > (size_t)c->c2s->conf->link.max_payload) { /* what is written anew may be longer */
+        client_fail(c, STREAM_POLICY_VIOLATION, "too large for a frame");
+        return false;
+    }
     metric_inc(&c2s_metric_elements_up);
-    gate_up(c, alone_element(bytes, x, &c->c2s->client_scratch));
+    gate_up(c, payload);
+    return true;
 }
 
 /* One step at a time: the next is not read before the session manager has answered. That bounds what an unauthenticated
@@ -62,8 +70,7 @@ static void on_stanza(struct client *c, struct xml *x, const struct item *item)
 {
     uint64_t wait_ms = rate_take(&c->stanzas, client_limits(c)->stanzas_per_second, 1, c2s_now_ms(c->c2s));
 
-    send_up(c, x, item->bytes);
-    if (wait_ms)
+    if (send_up(c, x, item->bytes) && wait_ms)
         client_input_slow(c, wait_ms);
 }
 

@@ -93,7 +93,8 @@ bool links_is_peer(const struct links *ls, struct str name);
 /* Walks those that are up; *at starts at 0. */
 struct link *links_next(const struct links *ls, size_t *at);
 
-/* Leaves with everything else at the end of this turn. A full queue ends the link (on_down comes later in the turn). */
+/* Leaves with everything else at the end of this turn. A full queue ends the link (on_down comes later in the turn). A payload
+ * larger than link_max_payload is our bug: it is logged and not sent. */
 void link_send(struct link *l, const struct frame *f);
 /* The same for a frame that is whole already. */
 void link_send_raw(struct link *l, struct str raw);

@@ -10,6 +10,7 @@
 enum {
     COMPONENT_LINGER_MS = 2000,
     COMPONENT_MAX_GUESTS = 64, /* accepted, handshake not done */
+    COMPONENT_MARGIN_BYTES = 16384, /* what is added to a stanza on its way must fit a frame, too */
     COMPONENT_HEADER_BYTES = 4096,
     COMPONENT_PAUSE_BYTES = 4 << 20, /* so much waits for a session manager: components wait too */
     COMPONENT_RESUME_MS = 100,

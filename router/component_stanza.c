@@ -63,6 +63,11 @@ static void send_on(struct component *c, struct stanza *s)
     f.from = frame_address_of(s->from.full);
     f.to = frame_address_of(s->to.full);
     f.payload = buf_str(&payload);
+    if (payload.n > (size_t)c->all->router->conf->link.max_payload - COMPONENT_MARGIN_BYTES) {
+        answer_error(c, s, STANZA_POLICY_VIOLATION, "The stanza is too large.");
+        buf_fini(&payload);
+        return;
+    }
     e = forward_from_component(c->all->router, str_from(c->domain), &f, &via);
     if (e == ERR_OK)
         pause_if_full(c, via);

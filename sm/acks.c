@@ -7,6 +7,7 @@
 #include "sm/peers.h"
 #include "sm/session_parts.h"
 #include "sm/settle.h"
+#include "sm/wire.h"
 
 enum { SETTLE_MS = 1000, SPLIT_BYTES = 32768 };
 
@@ -132,15 +133,16 @@ void acks_forget(struct session *s)
 
 /* --- in ---------------------------------------------------------------------------------------------------------- */
 
-static void take(struct sm *sm, struct str from, const struct frame_ack *ack)
+static void take(struct sm *sm, const struct frame *f, const struct frame_ack *ack)
 {
     struct session *s = session_find(sm, ack->s);
 
-    if (!s || !str_is(from, s->c2s)) {
-        metric_inc(&sm_metric_frames_dropped);
-        return;
-    }
-    session_confirm(s, ack->e, ack->h, ack->f);
+    if (!s)
+        metric_inc(&sm_metric_frames_dropped); /* it is over */
+    else if (!str_is(f->from, s->c2s))
+        wire_refuse(f, "an acknowledgement for another's session");
+    else
+        session_confirm(s, ack->e, ack->h, ack->f);
 }
 
 void acks_on_frame(struct sm *sm, const struct frame *f)
@@ -150,9 +152,9 @@ void acks_on_frame(struct sm *sm, const struct frame *f)
     enum err e;
 
     while ((e = frame_acks_next(&rest, &ack)) == ERR_OK)
-        take(sm, f->from, &ack);
+        take(sm, f, &ack);
     if (e != ERR_CLOSED)
-        log_warn("acks are malformed", kv_str("from", f->from));
+        wire_refuse(f, "malformed acks");
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */

@@ -21,6 +21,10 @@ struct metric sm_metric_frames_out =
     METRIC("sallyport_sm_frames_out_total", METRIC_COUNTER, "Frames sent to clients of sessions.");
 struct metric sm_metric_frames_dropped =
     METRIC("sallyport_sm_frames_dropped_total", METRIC_COUNTER, "Frames that nobody was to take: unknown sessions, wrong senders.");
+struct metric sm_metric_violations =
+    METRIC("sallyport_sm_violations_total", METRIC_COUNTER, "Frames that no honest peer sends: refused and audited.");
+struct metric sm_metric_too_large =
+    METRIC("sallyport_sm_too_large_total", METRIC_COUNTER, "Stanzas that no frame can carry: refused.");
 struct metric sm_metric_messages_in =
     METRIC("sallyport_sm_messages_in_total", METRIC_COUNTER, "Message stanzas from clients.");
 struct metric sm_metric_presences_in =
@@ -64,6 +68,8 @@ void sm_metrics_register(void)
         &sm_metric_frames_in,
         &sm_metric_frames_out,
         &sm_metric_frames_dropped,
+        &sm_metric_violations,
+        &sm_metric_too_large,
         &sm_metric_messages_in,
         &sm_metric_presences_in,
         &sm_metric_iqs_in,

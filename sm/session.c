@@ -13,6 +13,7 @@
 #include "sm/peers.h"
 #include "sm/presence.h"
 #include "sm/settle.h"
+#include "sm/wire.h"
 
 enum { UNUSED_US = 60000000 }; /* c2s says something within this time after <success/>, or has not got it */
 
@@ -299,8 +300,7 @@ void session_on_frame(struct sm *sm, struct link *l, const struct frame *f)
         return;
     }
     if (!str_is(f->from, s->address)) { /* id alone opens nothing (ARCHITECTURE §4) */
-        metric_inc(&sm_metric_frames_dropped);
-        log_warn("frame of a session from elsewhere", kv_text("session", s->id_text), kv_str("from", f->from));
+        wire_refuse(f, "a frame of a session from elsewhere");
         return;
     }
     if (f->h != 0 || f->f != 0)
@@ -323,6 +323,11 @@ void session_send_bytes(struct session *s, struct bytes *payload, struct origin 
 {
     struct frame_id id = origin_derive(s->sm, origin, bytes_str(payload));
 
+    if (payload->n > (size_t)s->sm->conf->link.max_payload) { /* wire_fits keeps them out where they come in */
+        metric_inc(&sm_metric_too_large);
+        log_warn("a stanza is too large for a frame", kv_text("session", s->id_text));
+        return;
+    }
     if (s->state == SESSION_ENDING) {
         deliver_again(s->sm, bytes_str(payload), origin);
         return;
@@ -338,11 +343,31 @@ void session_send(struct session *s, struct str payload, struct origin *origin)
     bytes_unref(b);
 }
 
+/* The answer to a question must not be silence. */
+static void send_too_large(struct session *s, const struct stanza *stanza, struct origin *origin)
+{
+    struct stanza *question, *error;
+
+    metric_inc(&sm_metric_too_large);
+    log_warn("a stanza is too large for a frame", kv_text("session", s->id_text));
+    if (stanza->kind != STANZA_IQ || stanza->type != TYPE_RESULT)
+        return;
+    question = stanza_reply(stanza, TYPE_GET);
+    error = stanza_error_reply(question, STANZA_RESOURCE_CONSTRAINT, STR("the answer is too large"));
+    if (error)
+        session_send_stanza(s, error, origin);
+    stanza_unref(error);
+    stanza_unref(question);
+}
+
 void session_send_stanza(struct session *s, const struct stanza *stanza, struct origin *origin)
 {
     struct buf out = { 0 };
 
     xml_write(&out, stanza->el, STR_NONE);
-    session_send(s, buf_str(&out), origin);
+    if (out.n > (size_t)s->sm->conf->link.max_payload)
+        send_too_large(s, stanza, origin);
+    else
+        session_send(s, buf_str(&out), origin);
     buf_fini(&out);
 }

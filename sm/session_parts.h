@@ -89,7 +89,7 @@ void session_peer_path_found(struct peer *p, struct link *l);
 void session_peer_path_lost(struct peer *p, struct link *l);
 /* It did not come back in time. */
 void session_peer_lost(struct peer *p);
-void session_on_synced(struct sm *sm, struct link *l, struct str from, struct control_synced *answer);
+void session_on_synced(struct sm *sm, struct link *l, const struct frame *f, struct control_synced *answer);
 /* A frame came by another router than before. */
 void session_move(struct session *s, struct link *via);
 

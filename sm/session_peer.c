@@ -82,22 +82,25 @@ static void take_answer(struct session *s, struct link *l, const struct control_
         metric_inc(&sm_metric_resynced);
         resume(s, l);
     } else if (e != ERR_EXISTS) {
-        log_warn("the numbers of a session contradict each other", kv_text("session", s->id_text));
+        audit("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", "numbers that contradict each other"));
+        metric_inc(&sm_metric_violations);
         session_over(s, NULL);
     }
 }
 
-void session_on_synced(struct sm *sm, struct link *l, struct str from, struct control_synced *answer)
+void session_on_synced(struct sm *sm, struct link *l, const struct frame *f, struct control_synced *answer)
 {
     if (answer->epoch != sm->epoch)
         return;
     for (size_t i = 0; i < answer->count; i++) {
         struct session *s = session_find(sm, answer->entries[i].session);
 
-        if (s && str_is(from, s->c2s))
+        if (!s)
+            metric_inc(&sm_metric_frames_dropped); /* it is over */
+        else if (str_is(f->from, s->c2s))
             take_answer(s, l, &answer->entries[i]);
         else
-            metric_inc(&sm_metric_frames_dropped);
+            wire_refuse(f, "an answer for another's session");
     }
 }
 

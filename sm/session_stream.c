@@ -10,6 +10,7 @@
 #include "sm/ext.h"
 #include "sm/features.h"
 #include "sm/metrics.h"
+#include "sm/wire.h"
 
 /* --- the stream -------------------------------------------------------------------------------------------------- */
 
@@ -141,6 +142,21 @@ static void hold(struct session *s, struct str payload, struct origin *origin)
     list_push_back(&s->held, &item->at);
 }
 
+enum { SPLICED_BYTES = 64 }; /* c2s declares the namespace */
+
+/* c2s keeps its clients to the limit; a c2s that does not is no way around it. */
+static bool is_over_limit(const struct session *s, struct str payload)
+{
+    return s->host && payload.n > (size_t)s->host->max_stanza + SPLICED_BYTES;
+}
+
+static void refuse_payload(struct session *s, enum stream_error e, const char *what)
+{
+    metric_inc(&sm_metric_violations);
+    audit("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", what));
+    session_end(s, e, STR_NONE);
+}
+
 /* How much may be held is bounded by c2s's window: what is held is not taken over. */
 void session_take(struct session *s, struct str payload, struct origin *origin)
 {
@@ -153,11 +169,15 @@ void session_take(struct session *s, struct str payload, struct origin *origin)
     }
     stanza = stanza_new(STANZA_MESSAGE, TYPE_NONE);
     e = xml_parse(s->sm->parser, XML_ALONE, &xml_default_limits, payload, &stanza->arena, &stanza->el);
-    if (e == XML_OK) {
-        dispatch(s, stanza, origin);
+    if (e != XML_OK) {
+        refuse_payload(s, stream_error_from_xml(e), "a payload that is no element");
+    } else if (is_over_limit(s, payload)) {
+        refuse_payload(s, STREAM_POLICY_VIOLATION, "a stanza that is too large");
+    } else if (!wire_fits(s->sm, stanza->el, payload.n)) {
+        metric_inc(&sm_metric_too_large);
+        session_end(s, STREAM_POLICY_VIOLATION, STR("the stanza is too large"));
     } else {
-        audit("policy-violation", kv_text("c2s", s->c2s), kv_text("session", s->id_text), kv_text("what", "a payload that is no element"));
-        session_end(s, stream_error_from_xml(e), STR_NONE);
+        dispatch(s, stanza, origin);
     }
     stanza_unref(stanza);
 }

@@ -31,6 +31,31 @@ void wire_stanza(struct sm *sm, struct link *l, const struct stanza *stanza)
     buf_fini(&out);
 }
 
+enum { MAX_GROWTH = 6, MARGIN_BYTES = 16384 }; /* of a character that is escaped; for what is added */
+
+bool wire_fits(const struct sm *sm, struct xml *el, size_t bytes)
+{
+    size_t max = (size_t)sm->conf->link.max_payload - MARGIN_BYTES;
+    struct str inner = el->inner;
+    struct buf out = { 0 };
+    bool fits;
+
+    if (bytes < max / MAX_GROWTH)
+        return true;
+    el->inner = STR_NONE;
+    xml_write(&out, el, STR_NONE);
+    el->inner = inner;
+    fits = out.n <= max;
+    buf_fini(&out);
+    return fits;
+}
+
+void wire_refuse(const struct frame *f, const char *what)
+{
+    metric_inc(&sm_metric_violations);
+    audit("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_str("session", f->s), kv_text("what", what));
+}
+
 /* --- control ----------------------------------------------------------------------------------------------------- */
 
 struct said {
@@ -48,7 +73,7 @@ static void on_peers(const struct said *c)
     if (control_read_peers(c->el, c->arena, &told) == ERR_OK)
         peers_on_control(c->sm, c->link, &told);
     else
-        log_warn("peers are malformed", kv_str("router", link_name(c->link)));
+        wire_refuse(c->frame, "malformed peers");
 }
 
 static void on_synced(const struct said *c)
@@ -56,10 +81,10 @@ static void on_synced(const struct said *c)
     struct control_synced answer;
 
     if (control_read_synced(c->el, c->arena, &answer) != ERR_OK) {
-        log_warn("synced is malformed", kv_str("c2s", c->frame->from));
+        wire_refuse(c->frame, "malformed synced");
         return;
     }
-    session_on_synced(c->sm, c->link, c->frame->from, &answer);
+    session_on_synced(c->sm, c->link, c->frame, &answer);
     control_synced_fini(&answer);
 }
 
@@ -98,12 +123,18 @@ static bool may_say(const struct said *c, enum speaker speaker)
 static void dispatch(const struct said *c)
 {
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-        if (xml_is(c->el, NS_LINK, rules[i].name) && may_say(c, rules[i].speaker)) {
+        if (!xml_is(c->el, NS_LINK, rules[i].name))
+            continue;
+        if (may_say(c, rules[i].speaker))
             rules[i].run(c);
-            return;
-        }
+        else
+            wire_refuse(c->frame, "a control element that is not this peer's to say");
+        return;
     }
-    metric_inc(&sm_metric_frames_dropped);
+    if (str_is(c->el->ns, NS_LINK))
+        metric_inc(&sm_metric_frames_dropped); /* a newer version may say more */
+    else
+        wire_refuse(c->frame, "a control element of nobody");
 }
 
 static void on_control(struct sm *sm, struct link *l, const struct frame *f)
@@ -116,38 +147,48 @@ static void on_control(struct sm *sm, struct link *l, const struct frame *f)
     else if (xml_parse(sm->parser, XML_ALONE, &control_xml_limits, f->payload, &arena, &el) == XML_OK)
         dispatch(&(struct said){ .sm = sm, .link = l, .frame = f, .el = el, .arena = &arena });
     else
-        metric_inc(&sm_metric_frames_dropped);
+        wire_refuse(f, "a payload that is no element");
     arena_fini(&arena);
 }
 
 /* --- stanzas of components --------------------------------------------------------------------------------------- */
 
-static void refuse(const struct frame *f, const char *what)
+/* The link's rule: the payload's addresses are the frame's (ARCHITECTURE §3.4). */
+static bool is_addressed(const struct xml *el, const struct frame *f)
 {
-    metric_inc(&sm_metric_frames_dropped);
-    audit("policy-violation", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
+    struct str from = xml_attr(el, "from"), to = xml_attr(el, "to");
+
+    return str_is_set(from) && str_is_set(to) && str_eq(frame_address_of(from), f->from) && str_eq(frame_address_of(to), f->to);
 }
 
-/* The link's rule: whoever uses a payload parses it alone, and its addresses are the frame's (ARCHITECTURE §3.4). */
+/* Whoever calls itself what is hosted here does not come by this way, whatever a router says. */
+static bool is_of_component(struct sm *sm, const struct jid *from)
+{
+    return jid_is_set(from) && peers_component(sm, from->domain) && !sm_is_hosted(sm, from->domain);
+}
+
 static void on_stanza(struct sm *sm, const struct frame *f)
 {
     struct stanza *st = stanza_new(STANZA_MESSAGE, TYPE_NONE);
     enum stanza_error e;
 
     if (xml_parse(sm->parser, XML_ALONE, &xml_default_limits, f->payload, &st->arena, &st->el) != XML_OK) {
-        refuse(f, "a payload that is no element");
-    } else if (!str_eq(xml_attr(st->el, "from"), f->from) || !str_eq(xml_attr(st->el, "to"), f->to)) {
-        refuse(f, "a stanza with other addresses than its frame");
+        wire_refuse(f, "a payload that is no element");
+    } else if (!is_addressed(st->el, f)) {
+        wire_refuse(f, "a stanza with other addresses than its frame");
+    } else if (!wire_fits(sm, st->el, f->payload.n)) {
+        metric_inc(&sm_metric_too_large);
+        wire_refuse(f, "a stanza that is too large");
     } else {
         xml_rename_ns(st->el, NS_COMPONENT_ACCEPT, NS_CLIENT);
         e = stanza_read(st);
         metric_inc(&sm_metric_component_in);
-        if (e == STANZA_OK && jid_is_set(&st->from) && peers_component(sm, st->from.domain))
+        if (!is_of_component(sm, &st->from))
+            wire_refuse(f, "a stanza of nobody who is linked");
+        else if (e == STANZA_OK)
             deliver(sm, st, NULL);
-        else if (e != STANZA_OK && jid_is_set(&st->from))
-            deliver_error(sm, st, e, STR_NONE, NULL);
         else
-            refuse(f, "a stanza of nobody who is linked");
+            deliver_error(sm, st, e, STR_NONE, NULL);
     }
     stanza_unref(st);
 }
@@ -169,7 +210,7 @@ static void on_frame(void *owner, struct link *l, const struct frame *f, struct 
     if (str_is_set(f->s) && is_ours)
         session_on_frame(sm, l, f);
     else if (str_is_set(f->s))
-        metric_inc(&sm_metric_frames_dropped);
+        wire_refuse(f, "a frame of a session that is for nobody");
     else if (is_ours && str_is_set(frame_address_rest(f->from)))
         login_on_frame(sm, l, f);
     else if (is_ours)
