@@ -138,6 +138,8 @@ static void refuse(struct session *s, struct stanza *iq, enum stanza_error e, st
         return;
     stanza_set_to(error, &(struct jid){ 0 });
     stanza_set_from(error, &(struct jid){ 0 });
+    if (e == STANZA_CONFLICT) /* §7.7.2.2: another resource would do */
+        xml_set(xml_child(error->el, NULL, "error"), &error->arena, "type", STR("modify"));
     session_send_stanza(s, error, origin);
     stanza_unref(error);
 }
