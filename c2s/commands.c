@@ -91,21 +91,9 @@ static void run_paths(void *app, struct ctl_request *r)
 
 static void run_links(void *app, struct ctl_request *r)
 {
-    static const char *const columns[] = { "peer", "role", "state", "instance", "direction", "transport", "frames_in",
-                                           "frames_out", "queued", "error", NULL };
-    struct c2s *c2s = app;
-    struct link_status s;
+    const struct c2s *c2s = app;
 
-    ctl_columns(r, columns);
-    for (size_t at = 0; links_status_next(c2s->links, &at, &s);) {
-        struct cell cells[3];
-
-        ctl_row(r, (struct str[]){ s.name, str_from(link_role_names[s.role]), s.is_up ? STR("up") : STR("down"), s.instance,
-                                   s.is_dialled ? STR("dialled") : STR("accepted"), s.is_unix ? STR("unix") : STR("tls"),
-                                   cell_u64(&cells[0], s.frames_in), cell_u64(&cells[1], s.frames_out),
-                                   cell_u64(&cells[2], s.queued), str_from(s.last_error) });
-    }
-    ctl_finish(r, CTL_OK);
+    links_answer(c2s->links, r);
 }
 
 const struct ctl_command c2s_commands[] = {

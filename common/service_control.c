@@ -165,12 +165,10 @@ static enum ctl_exit add_status(struct process *p, struct ctl_request *r)
 enum ctl_exit service_certificate_health(struct ctl_request *r, const char *field, int64_t expiry)
 {
     int64_t left = expiry - (int64_t)time(NULL), days = left / 86400;
-    char text[24];
 
     if (expiry == 0)
         return CTL_OK;
-    snprintf(text, sizeof text, "%lld", (long long)days);
-    ctl_field(r, field, str_from(text));
+    ctl_field_u64(r, field, left > 0 ? (uint64_t)days : 0);
     if (left <= 0)
         return CTL_CRITICAL;
     return days < SERVICE_EXPIRY_WARNING_DAYS ? CTL_WARNING : CTL_OK;

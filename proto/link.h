@@ -102,7 +102,7 @@ size_t link_queued_bytes(const struct link *l);
 /* Ends it because of what the peer did; logged and audited with the sentence. */
 void link_refuse(struct link *l, const char *sentence);
 
-/* One row for `sallyportctl links` of every configured peer. */
+/* Of every configured peer. */
 struct link_status {
     struct str name, instance; /* instance absent when down */
     enum link_role role;
@@ -113,6 +113,10 @@ struct link_status {
 };
 /* false when there is no more; *at starts at 0. */
 bool links_status_next(const struct links *ls, size_t *at, struct link_status *out_status);
+
+/* Answers the command `links` with a row for each of them. */
+struct ctl_request;
+void links_answer(const struct links *ls, struct ctl_request *r);
 
 /* SHA-1(stream id ‖ secret) in lower-case hexadecimal, XEP-0114 §3; for components too. */
 void link_handshake(struct str stream_id, struct str secret, char out_hex[41]);

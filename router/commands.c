@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 struct cell {
     char text[24];
@@ -21,49 +20,11 @@ static struct str cell_since(struct cell *cell, const struct router *r, uint64_t
     return cell_u64(cell, (uv_now(r->service->loop) - since_ms) / 1000);
 }
 
-static struct str cell_cert_days(struct cell *cell, int64_t expiry)
-{
-    if (expiry == 0)
-        return STR("-");
-    snprintf(cell->text, sizeof cell->text, "%" PRId64, (expiry - (int64_t)time(NULL)) / 86400);
-    return str_from(cell->text);
-}
-
-static void link_row(struct ctl_request *request, const struct router *r,
-                     const struct link_status *st)
-{
-    struct cell c[7];
-
-    ctl_row(request, (struct str[]){
-                         st->name,
-                         str_from(link_role_names[st->role]),
-                         st->is_up ? STR("up") : STR("down"),
-                         st->is_dialled ? STR("dialled") : STR("accepted"),
-                         st->is_unix ? STR("unix") : STR("tls"),
-                         st->is_up ? cell_since(&c[0], r, st->since_ms) : STR("-"),
-                         cell_u64(&c[1], st->frames_in),
-                         cell_u64(&c[2], st->frames_out),
-                         cell_u64(&c[3], st->bytes_in),
-                         cell_u64(&c[4], st->bytes_out),
-                         cell_u64(&c[5], st->queued),
-                         cell_cert_days(&c[6], st->peer_cert_expiry),
-                         str_from(st->is_up ? "" : st->last_error),
-                     });
-}
-
 static void run_links(void *app, struct ctl_request *request)
 {
-    static const char *const columns[] = {
-        "peer",       "role",     "state",     "by",     "transport",        "seconds", "frames_in",
-        "frames_out", "bytes_in", "bytes_out", "queued", "certificate_days", "error",   NULL
-    };
-    struct router *r = app;
-    struct link_status st;
+    const struct router *r = app;
 
-    ctl_columns(request, columns);
-    for (size_t at = 0; links_status_next(r->links, &at, &st);)
-        link_row(request, r, &st);
-    ctl_finish(request, CTL_OK);
+    links_answer(r->links, request);
 }
 
 static void run_slots(void *app, struct ctl_request *request)

@@ -269,6 +269,15 @@ static void run_kick(void *app, struct ctl_request *r)
     arena_fini(&arena);
 }
 
+/* --- links ------------------------------------------------------------------------------------------------------- */
+
+static void run_links(void *app, struct ctl_request *r)
+{
+    const struct sm *sm = app;
+
+    links_answer(sm->links, r);
+}
+
 const struct ctl_command commands_table[] = {
     { "adduser", CTL_ADMIN, 2, 2, "adduser JID PASSWORD", "Adds an account.", run_adduser },
     { "passwd", CTL_ADMIN, 2, 2, "passwd JID PASSWORD", "Sets the password of an account.", run_passwd },
@@ -276,6 +285,6 @@ const struct ctl_command commands_table[] = {
     { "users", CTL_READ, 0, 1, "users [HOST]", "Lists accounts.", run_users },
     { "sessions", CTL_READ, 0, 1, "sessions [JID]", "Lists sessions.", run_sessions },
     { "kick", CTL_ADMIN, 1, 1, "kick JID", "Ends one session (full address) or all of an account (bare).", run_kick },
-    { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", commands_links },
+    { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },
     { 0 },
 };

@@ -4,9 +4,6 @@
 
 #include "common/ctl.h"
 
-/* commands_links.c */
-void commands_links(void *app, struct ctl_request *r);
-
 extern const struct ctl_command commands_table[];
 
 #endif

@@ -47,6 +47,9 @@ def test_links_show_every_peer_of_each_process(cluster):
     out = cluster.ctl("links").stdout
     for name in ("router-1", "c2s-1", "sm-1"):
         assert name in out
+    rows = json.loads(cluster.ctl("--json", "links").stdout)
+    assert len({tuple(row) for process in rows.values() for row in process}) == 1, "the columns are the same everywhere"
+    assert rows["c2s-1"][0]["instance"] != "" and int(rows["c2s-1"][0]["frames_in"]) > 0
 
 
 def test_status_and_health_answer_for_every_process(cluster):
