@@ -9,6 +9,8 @@
 #include "tests/unit/certs.h"
 
 #include <setjmp.h>
+#include <unistd.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,6 +19,7 @@
 #include <cmocka.h>
 
 static struct certs certs; /* only its folder is used */
+static char component_address[64]; /* of this process alone: another run may be under way */
 
 /* A process linked to the router: what it received, "FROM>TO payload\n". */
 struct side {
@@ -130,7 +133,7 @@ static void bench_open(struct bench *b)
     set_peer(b, 1, "sm-1.in", LINK_ROLE_SM);
     set_peer(b, 2, "sm-2.in", LINK_ROLE_SM);
     b->conf.link.peers = (struct conf_items){ b->peers, 3 };
-    b->conf.component_listen = (char *)"unix:/tmp/sallyport-test-component.sock";
+    b->conf.component_listen = component_address;
     b->conf.component_max_stanza = 20000;
     b->conf.component_queue = 1 << 20;
     b->conf.component_auth_ms = 1000;
@@ -367,7 +370,7 @@ static void component_dial(struct bench *b, struct component_side *s, const char
     struct net_address a;
 
     memset(s, 0, sizeof *s);
-    assert_int_equal(net_address_parse(STR("unix:/tmp/sallyport-test-component.sock"), &a), ERR_OK);
+    assert_int_equal(net_address_parse(str_from(component_address), &a), ERR_OK);
     s->c = conn_dial(b->process.service.net, &a, 1000, &component_events_here, s);
     conn_write(s->c, str_from(header));
 }
@@ -590,5 +593,7 @@ int main(void)
 
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
+    snprintf(component_address, sizeof component_address, "unix:/tmp/sallyport-test-component-%d.sock",
+             (int)getpid());
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,6 +5,8 @@
 #include "tests/unit/certs.h"
 
 #include <setjmp.h>
+#include <unistd.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -133,8 +135,15 @@ static void use_tls(struct bench *b, struct side *s, const char *cert)
 }
 
 enum transport { OVER_UNIX, OVER_TLS };
-static char listen_address[] = "127.0.0.1:47231",
-            unix_address[] = "unix:/tmp/sallyport-test-link.sock";
+/* Of this process alone: another run may be under way. */
+static char listen_address[32], unix_address[64];
+
+static void choose_addresses(void)
+{
+    snprintf(listen_address, sizeof listen_address, "127.0.0.1:%d", 10000 + (int)(getpid() % 9000));
+    snprintf(unix_address, sizeof unix_address, "unix:/tmp/sallyport-test-link-%d.sock",
+             (int)getpid());
+}
 
 static void connect_sides(struct bench *b, enum transport t, struct side *dialler,
                           struct side *acceptor)
@@ -683,5 +692,6 @@ int main(void)
 
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_ERROR);
+    choose_addresses();
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,6 +5,8 @@
 #include "tests/unit/certs.h"
 
 #include <setjmp.h>
+#include <unistd.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -196,9 +198,12 @@ static void echo_over(const char *listen)
 
 static void bytes_come_back_over_every_kind_of_socket(void **state)
 {
+    char path[64];
+
     (void)state;
+    snprintf(path, sizeof path, "unix:/tmp/sallyport-test-net-%d.sock", (int)getpid());
     echo_over("127.0.0.1:0");
-    echo_over("unix:/tmp/sallyport-test-net.sock");
+    echo_over(path);
 }
 
 static void ipv6_and_ipv4_reach_a_wildcard_listener(void **state)
@@ -605,9 +610,11 @@ static void a_second_listener_on_a_live_path_is_refused(void **state)
     struct listener *second;
     struct buf why = { 0 };
     struct bench b;
+    char path[64];
 
     (void)state;
-    bench_open(&b, "unix:/tmp/sallyport-test-live.sock");
+    snprintf(path, sizeof path, "unix:/tmp/sallyport-test-live-%d.sock", (int)getpid());
+    bench_open(&b, path);
     o.address = b.address;
     assert_int_equal(listener_open(b.net, &o, on_accept, &b, &second, &why), ERR_EXISTS);
     assert_true(why.n > 0);
