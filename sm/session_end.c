@@ -129,13 +129,14 @@ static void redeliver_down(struct session *s, const struct channel_down *d)
 static void redeliver_memory(struct session *s)
 {
     LIST_FOR_EACH (at, &s->channel.downs) {
-        const struct channel_down *d = CONTAINER_OF(at, struct channel_down, at);
+        struct channel_down *d = CONTAINER_OF(at, struct channel_down, at);
         const struct queue_kept *k = kept_of(s, d);
 
         if (k && k->source == QUEUE_OFFLINE && !d->is_written)
             offline_returned(s->home);
         else if (!d->is_written && d->payload)
             redeliver_down(s, d);
+        channel_down_stored(d); /* what is delivered again holds its origin itself; an answer to the client's own frame would wait for itself */
     }
     while (!list_is_empty(&s->queue.waiting)) {
         struct queue_item *item = CONTAINER_OF(list_first(&s->queue.waiting), struct queue_item, at);

@@ -1,5 +1,6 @@
 """Streams: RFC 6120 §4. Headers, features, errors, whitespace, the end."""
 import socket
+import time
 
 import pytest
 
@@ -149,3 +150,27 @@ def test_an_unknown_top_level_element_is_an_unsupported_stanza_type(cluster, uni
     alice = cluster.online(unique("alice"))
     alice.send(element)
     alice.expect_stream_error("unsupported-stanza-type")
+
+
+LAST_WORDS = {
+    "presence": "<presence type='unavailable'/>",
+    "an IQ": "<iq type='get' id='last'><query xmlns='jabber:iq:roster'/></iq>",
+    "an IQ to the server": "<iq type='get' id='last' to='localhost'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+    "a message to itself": "<message to='{jid}'><body>last</body></message>",
+    "an IQ to itself": "<iq type='get' id='last' to='{jid}'><query xmlns='jabber:iq:version'/></iq>",
+}
+
+
+def test_a_client_that_leaves_before_its_answers_are_written_is_forgotten(new_cluster):
+    """What it would still be told is an answer to its own frames: none of them waits for a client that is gone."""
+    cluster = new_cluster()
+    for k, text in enumerate(LAST_WORDS.values()):
+        for is_polite in (True, False):
+            client = cluster.online(f"leaver-{k}")
+            client.send(text.format(jid=client.jid) + "</stream:stream>")
+            if is_polite:
+                client.expect_close()
+            client.close()
+    deadline = time.monotonic() + 10
+    while "\nsessions: 0\n" not in cluster.ctl("c2s-1", "status").stdout:
+        assert time.monotonic() < deadline, cluster.ctl("c2s-1", "status").stdout
