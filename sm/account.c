@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account_parts.h"
+#include "sm/deliver.h"
 #include "sm/metrics.h"
 #include "sm/offline.h"
 #include "sm/roster.h"
@@ -31,6 +32,7 @@ static void free_account(struct account *a)
 {
     timer_stop(&a->idle);
     offline_forget(a);
+    deliver_forget(a);
     table_remove(&a->sm->accounts, a->jid.bare);
     roster_free(a->roster);
     mem_free((char *)a->jid.full.p);

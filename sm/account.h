@@ -24,6 +24,7 @@ struct account {
     bool is_loading, is_missing;
     /* Subscriptions that come in are shown when they are stored; what comes behind one goes behind it (deliver.c). */
     uint64_t inbound_begun, inbound_done;
+    uint32_t stops; /* deliver_stop */
     struct list behind;
 };
 

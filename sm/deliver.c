@@ -218,7 +218,7 @@ static void on_found(void *owner, struct account *a, enum err e)
     job_free(j);
 }
 
-/* --- behind a subscription that is being stored ------------------------------------------------------------------ */
+/* --- behind a subscription that is being stored, or a queue that is delivered again -------------------------------- */
 
 /* Subscriptions themselves are stored one behind the other; and a change on the sender's side counts on the contact's being submitted first
  * (roster_commit.c). */
@@ -226,7 +226,46 @@ static bool must_wait(const struct account *a, const struct stanza *stanza)
 {
     bool is_subscription = stanza->kind == STANZA_PRESENCE && subscribe_is_type(stanza->type);
 
-    return !is_subscription && (a->inbound_begun > a->inbound_done || !list_is_empty(&a->behind));
+    return !is_subscription && (a->stops > 0 || a->inbound_begun > a->inbound_done || !list_is_empty(&a->behind));
+}
+
+/* It may be deleted meanwhile. */
+static void go_on(struct account *a)
+{
+    account_pin(a);
+    while (!list_is_empty(&a->behind) && a->stops == 0) {
+        struct job *j = CONTAINER_OF(list_first(&a->behind), struct job, at);
+
+        if (j->behind > a->inbound_done)
+            break;
+        list_remove(&j->at);
+        if (!j->sm->is_stopping)
+            to_account(account_in_memory(j->sm, a->jid.bare) == a ? a : NULL, j);
+        job_free(j);
+    }
+    account_unpin(a);
+}
+
+void deliver_stop(struct account *a)
+{
+    a->stops++;
+}
+
+void deliver_go(struct account *a)
+{
+    ASSERT(a->stops > 0);
+    a->stops--;
+    go_on(a);
+}
+
+void deliver_forget(struct account *a)
+{
+    while (!list_is_empty(&a->behind)) {
+        struct job *j = CONTAINER_OF(list_first(&a->behind), struct job, at);
+
+        list_remove(&j->at);
+        job_free(j);
+    }
 }
 
 void deliver_hold(struct account *a)
@@ -236,19 +275,9 @@ void deliver_hold(struct account *a)
 
 void deliver_release(struct account *a)
 {
-    struct str bare = a->jid.bare;
-
     ASSERT(a->inbound_done < a->inbound_begun);
     a->inbound_done++;
-    while (!list_is_empty(&a->behind)) {
-        struct job *j = CONTAINER_OF(list_first(&a->behind), struct job, at);
-
-        if (j->behind > a->inbound_done)
-            return;
-        list_remove(&j->at);
-        to_account(account_in_memory(j->sm, bare) == a ? a : NULL, j); /* it may have been deleted meanwhile */
-        job_free(j);
-    }
+    go_on(a);
 }
 
 static void local_account(struct sm *sm, struct stanza *stanza, struct origin *origin)

@@ -20,6 +20,13 @@ void deliver_from_session(struct session *s, struct stanza *stanza, struct origi
 void deliver_hold(struct account *a);
 void deliver_release(struct account *a);
 
+/* A session of the account ended and the rows of its queue are read to be delivered again: all that is delivered to the account in between waits
+ * behind them. In pairs, in any order. */
+void deliver_stop(struct account *a);
+void deliver_go(struct account *a);
+/* The account is freed. */
+void deliver_forget(struct account *a);
+
 /* A message to a session that ended before it was written (or of a repeated delivery): the rules of §8.5.3 for a resource that is gone. */
 void deliver_again(struct sm *sm, struct str payload, struct origin *origin);
 

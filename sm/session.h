@@ -61,6 +61,7 @@ struct session {
     char *end_text;
     uint32_t redeliveries;     /* what still keeps the row */
     bool is_holding, is_over, is_row_gone, is_by_frame;
+    bool is_ahead;             /* its rows are delivered again, and what is new for the account waits (deliver_stop) */
     bool is_counting;          /* its counter is being committed (settle.c) */
 };
 

@@ -152,6 +152,14 @@ static void redeliver_memory(struct session *s)
 
 static void redeliver_rows(struct session *s);
 
+static void let_others_go(struct session *s)
+{
+    if (!s->is_ahead)
+        return;
+    s->is_ahead = false;
+    deliver_go(s->home);
+}
+
 struct reading {
     struct sm *sm;
     uint8_t id[FRAME_SESSION_BYTES];
@@ -176,10 +184,12 @@ static void on_rows(void *owner, enum err e, struct store_rows *rows)
     }
     if (e != ERR_OK) {
         log_error("rows of an ended session not read", kv_err(e), kv_text("session", s->id_text));
+        let_others_go(s);
         timer_set(s->sm->service->timers, &s->timer, RETRY_MS);
     } else if (count == READ_AT_ONCE) {
         redeliver_rows(s);
     } else {
+        let_others_go(s);
         give_back(s);
     }
 }
@@ -265,8 +275,11 @@ void session_over(struct session *s, struct origin *origin)
     s->redeliveries = 1;
     redeliver_memory(s);
     offline_session_left(s->home);
-    if (s->queue.has_rows)
-        redeliver_rows(s);
-    else
+    if (!s->queue.has_rows) {
         give_back(s);
+        return;
+    }
+    s->is_ahead = true;
+    deliver_stop(s->home);
+    redeliver_rows(s);
 }
