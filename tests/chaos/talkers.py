@@ -3,9 +3,11 @@ import bisect
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
+from cluster import ROOT
 from xmpp import CLIENT, Closed, local, q
 
 WINDOW = 5  # written and not yet received by the neighbour
@@ -22,7 +24,8 @@ class Talker(threading.Thread):
         self.received = []
         self.others = []  # anything but chat messages
         self.limit = None  # stop writing at this number
-        self.has_expected_end = False  # its c2s is killed on purpose
+        self.has_expected_end = False  # its connection ends on purpose
+        self.stopping = False  # says nothing any more, and is not read any more
         self.failure = None
 
     @property
@@ -31,7 +34,7 @@ class Talker(threading.Thread):
 
     def run(self):
         try:
-            while self.limit is None or self.sent < self.limit or len(self.received) < self.expected():
+            while not self.stopping and (self.limit is None or self.sent < self.limit or len(self.received) < self.expected()):
                 self.write()
                 self.read()
         except (Closed, OSError, AssertionError) as e:
@@ -57,6 +60,14 @@ class Talker(threading.Thread):
             else:
                 self.others.append(el)
         self.client.backlog.clear()
+
+    def leave(self, in_order):
+        """The client goes: with the end of its stream, or with that of its connection only."""
+        self.stopping = True
+        self.join(10)
+        if in_order:
+            self.client.send("</stream:stream>")
+        self.client.close()
 
     def first_after(self, moment):
         """When the first message arrived that was written to us after this moment; None: not yet."""
@@ -156,6 +167,15 @@ def kill_and_restart(cluster, talkers, name):
     started_at = time.monotonic()
     wait_progress(talkers)
     report(name, talkers, killed_at, started_at)
+
+
+def begin_start(cluster, name):
+    """Starts it in the background and returns the starter when the process is there, ready or not."""
+    starter = subprocess.Popen([str(ROOT / "deploy/local-cluster"), "start", "--dir", str(cluster.folder), name],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    key = "SALLYPORT_PID_" + name.upper().replace("-", "_")
+    wait_for(lambda: cluster.refresh().env.get(key), 30, f"{name} has no pid")
+    return starter
 
 
 class Frozen:

@@ -1,9 +1,7 @@
 """Processes that are stopped for longer than the links' keepalive and wake up late, and one that dies again while it starts."""
 import os
-import subprocess
 
-from cluster import ROOT
-from talkers import Frozen, chat_ring, finish, kill, wait_for, wait_link_down, wait_progress
+from talkers import Frozen, begin_start, chat_ring, finish, kill, wait_for, wait_link_down, wait_progress
 
 CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "100")) // 4
 
@@ -54,10 +52,8 @@ def test_a_session_manager_sleeps_while_the_router_dies(new_cluster):
 def start_and_kill(cluster, name, lines):
     """Starts it and kills it when its log has grown by so many lines: somewhere on its way up."""
     before = cluster.log(name).count("\n")
-    starter = subprocess.Popen([str(ROOT / "deploy/local-cluster"), "start", "--dir", str(cluster.folder), name],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    starter = begin_start(cluster, name)
     wait_for(lambda: cluster.log(name).count("\n") >= before + lines or starter.poll() is not None, 30, f"{name} does not start")
-    wait_for(lambda: cluster.refresh().env.get("SALLYPORT_PID_" + name.upper().replace("-", "_")), 30, f"{name} has no pid")
     kill(cluster, name)
     starter.wait(30)
 
