@@ -170,6 +170,9 @@ def test_slixmpps_component_attaches_and_is_reached(cluster, unique):
     loop, echo = stop[0]
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
-    loop.call_soon(echo.abort)
-    loop.run_until_complete(asyncio.sleep(0))
+    echo.abort()
+    rest = asyncio.all_tasks(loop)
+    for task in rest:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
     loop.close()
