@@ -117,6 +117,19 @@ static void init(struct sm *sm, struct service *service)
 }
 
 /* In order: what is stored before what is heard. */
+static enum err open_all(struct sm *sm, struct buf *why)
+{
+    struct service *service = sm->service;
+    enum err e;
+
+    acks_open(sm);
+    if ((e = open_store(sm, why)) != ERR_OK)
+        return e;
+    if ((e = boot_load(sm, why)) != ERR_OK)
+        return e;
+    return links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
+}
+
 enum err sm_start(struct service *service, void **out_app, struct buf *why)
 {
     struct sm *sm = mem_new(struct sm);
@@ -124,14 +137,11 @@ enum err sm_start(struct service *service, void **out_app, struct buf *why)
 
     init(sm, service);
     *out_app = service->app = sm;
-    acks_open(sm);
-    if ((e = open_store(sm, why)) != ERR_OK)
+    if ((e = open_all(sm, why)) != ERR_OK) {
+        sm_stop(service); /* takes the half-built, too */
+        *out_app = service->app = NULL;
         return e;
-    if ((e = boot_load(sm, why)) != ERR_OK)
-        return e;
-    e = links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
-    if (e != ERR_OK)
-        return e;
+    }
     links_report_metrics(sm->links);
     on_purge(&sm->purge);
     service_ready(service);

@@ -145,9 +145,10 @@ def report(what, talkers, killed_at, started_at):
 
 
 def is_running(pid):
+    """Or holds its files still: a thread of it may live longer than the first."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 

@@ -1,5 +1,6 @@
 """Processes that are stopped for longer than the links' keepalive and wake up late, and one that dies again while it starts."""
 import os
+import subprocess
 
 from talkers import Frozen, begin_start, chat_ring, finish, kill, wait_for, wait_link_down, wait_progress
 
@@ -47,6 +48,16 @@ def test_a_session_manager_sleeps_while_the_router_dies(new_cluster):
         cluster.start("router-1")
     wait_progress(talkers)
     finish(talkers)
+
+
+def test_a_second_session_manager_on_the_same_store_is_refused_and_the_first_goes_on(new_cluster):
+    cluster = new_cluster()
+    client = cluster.online("alice")
+    second = subprocess.run([str(cluster.binary("sallyport-sm")), "-c", str(cluster.folder / "conf/sm-1.conf")],
+                            capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1, second.stderr
+    assert "is in use by another process" in second.stderr and "Sanitizer" not in second.stderr, second.stderr
+    client.ping()
 
 
 def start_and_kill(cluster, name, lines):
