@@ -23,7 +23,8 @@ void addresses_fini(struct addresses *as)
     table_fini(&as->table);
 }
 
-struct address *address_enter(struct addresses *as, const uint8_t *ip, size_t ip_bytes, uint32_t max)
+struct address *address_enter(struct addresses *as, const uint8_t *ip, size_t ip_bytes,
+                              uint32_t max)
 {
     size_t key_bytes = ip_bytes == 16 ? 8 : 4;
     struct address *a = table_get(&as->table, str_of(ip, key_bytes));

@@ -1,5 +1,5 @@
-/* How many connections each client address has: an IPv4 address, or the /64 of an IPv6 address, which is what one
- * household has. */
+/* How many connections each client address has: an IPv4 address, or the /64 of an IPv6 address,
+ * which is what one household has. */
 #ifndef C2S_ADDRESS_H
 #define C2S_ADDRESS_H
 
@@ -19,7 +19,8 @@ void addresses_init(struct addresses *as);
 void addresses_fini(struct addresses *as);
 
 /* Counts one more. ip_bytes: 4 or 16. Returns NULL when there are max already. */
-struct address *address_enter(struct addresses *as, const uint8_t *ip, size_t ip_bytes, uint32_t max);
+struct address *address_enter(struct addresses *as, const uint8_t *ip, size_t ip_bytes,
+                              uint32_t max);
 
 /* One less; a may be NULL. */
 void address_leave(struct addresses *as, struct address *a);

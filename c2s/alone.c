@@ -1,5 +1,5 @@
-/* Elements made to stand alone (alone.h). What comes in was parsed before, so it is well-formed; this only looks at the
- * start tag. */
+/* Elements made to stand alone (alone.h). What comes in was parsed before, so it is well-formed;
+ * this only looks at the start tag. */
 #include "c2s/alone.h"
 
 #include "proto/ns.h"
@@ -36,7 +36,8 @@ static size_t tag_end(struct str bytes)
     return bytes.n;
 }
 
-/* Whether the start tag has a default namespace of its own: an attribute "xmlns", not one that only begins so. */
+/* Whether the start tag has a default namespace of its own: an attribute "xmlns", not one that only
+ * begins so. */
 static bool declares_default(struct str tag)
 {
     static const char word[] = "xmlns";
@@ -61,7 +62,8 @@ struct str alone_element(struct str bytes, struct xml *root, struct buf *scratch
 {
     size_t end = name_end(bytes);
 
-    /* Prefixes that the stream binds are not bound in a frame. Such elements are rare and legal: written anew. */
+    /* Prefixes that the stream binds are not bound in a frame. Such elements are rare and legal:
+     * written anew. */
     if (memchr(bytes.p, ':', end) || memmem(bytes.p, bytes.n, "stream:", 7)) {
         buf_clear(scratch);
         root->inner = STR_NONE;

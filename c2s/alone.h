@@ -1,5 +1,5 @@
-/* An element of a client's stream, made to stand alone: it declares its own namespaces, as the payload of a frame must
- * (LINK.md §4, §5). Pure. */
+/* An element of a client's stream, made to stand alone: it declares its own namespaces, as the
+ * payload of a frame must (LINK.md §4, §5). Pure. */
 #ifndef C2S_ALONE_H
 #define C2S_ALONE_H
 
@@ -11,7 +11,8 @@
  * Returns bytes, or what is in scratch now. */
 struct str alone_element(struct str bytes, struct xml *root, struct buf *scratch);
 
-/* <stream:features …> with one more element in front of the others. features: as parsed alone without an error. */
+/* <stream:features …> with one more element in front of the others. features: as parsed alone
+ * without an error. */
 void alone_add_feature(struct str features, struct str feature, struct buf *out);
 
 #endif

@@ -14,7 +14,8 @@
 
 enum {
     LAZY_MS = 1000,
-    TRIM_CLIENTS = 1000, /* so many must have gone before the allocator is asked to give memory back */
+    TRIM_CLIENTS =
+        1000, /* so many must have gone before the allocator is asked to give memory back */
 };
 
 uint64_t c2s_now_ms(const struct c2s *c2s)
@@ -24,7 +25,8 @@ uint64_t c2s_now_ms(const struct c2s *c2s)
 
 struct str c2s_name(const struct c2s *c2s)
 {
-    return str_of(c2s->own_prefix, c2s->own_name_bytes); /* the file may say another since: that needs a restart */
+    return str_of(c2s->own_prefix,
+                  c2s->own_name_bytes); /* the file may say another since: that needs a restart */
 }
 
 void c2s_send_control(struct c2s *c2s, struct link *l, const char *to, struct str payload)
@@ -34,7 +36,7 @@ void c2s_send_control(struct c2s *c2s, struct link *l, const char *to, struct st
     link_send(l, &f);
 }
 
-/* --- the end of a turn --------------------------------------------------------------------------------------------- */
+/* --- the end of a turn ------------------------------------------------------------------------ */
 
 /* An idle handle keeps the loop from waiting: this runs before it looks for events again. */
 static void on_turn(uv_idle_t *idle)
@@ -58,7 +60,8 @@ static void on_lazy(struct timer *t)
     struct c2s *c2s = CONTAINER_OF(t, struct c2s, lazy);
 
     upstream_flush(c2s, true);
-    /* glibc keeps what is freed between what lives on: after many left, most of it. It takes milliseconds: when it is quiet. */
+    /* glibc keeps what is freed between what lives on: after many left, most of it. It takes
+     * milliseconds: when it is quiet. */
     if (c2s->freed >= TRIM_CLIENTS && c2s->freed == c2s->freed_before) {
         c2s->freed = 0;
         malloc_trim(0);
@@ -67,7 +70,7 @@ static void on_lazy(struct timer *t)
     timer_set(c2s->service->timers, t, LAZY_MS);
 }
 
-/* --- who may come in ------------------------------------------------------------------------------------------------- */
+/* --- who may come in -------------------------------------------------------------------------- */
 
 static bool has_upstream(const struct c2s *c2s)
 {
@@ -87,10 +90,11 @@ void c2s_update(struct c2s *c2s)
         c2s->is_ready = true;
         service_ready(c2s->service);
     }
-    doors_pause(c2s, !is_served || c2s->is_draining || c2s->unauthenticated >= (uint64_t)c2s->conf->max_handshakes);
+    doors_pause(c2s, !is_served || c2s->is_draining ||
+                         c2s->unauthenticated >= (uint64_t)c2s->conf->max_handshakes);
 }
 
-/* --- start, reload, drain, stop --------------------------------------------------------------------------------------- */
+/* --- start, reload, drain, stop --------------------------------------------------------------- */
 
 static struct str client_key(const void *item)
 {
@@ -151,7 +155,8 @@ static enum err open_all(struct c2s *c2s, struct buf *why)
         return e;
     if ((e = c2s_conf_creds(c2s->conf, true, &c2s->direct_creds, why)) != ERR_OK)
         return e;
-    if ((e = links_open(s->net, s->timers, LINK_ROLE_C2S, &c2s->conf->link, &uplink_events, c2s, &c2s->links, why)) != ERR_OK)
+    if ((e = links_open(s->net, s->timers, LINK_ROLE_C2S, &c2s->conf->link, &uplink_events, c2s,
+                        &c2s->links, why)) != ERR_OK)
         return e;
     links_report_metrics(c2s->links);
     set_prefix(c2s);

@@ -15,13 +15,14 @@ struct c2s {
     const struct c2s_conf *conf;
     struct links *links;
     struct xml_parser *parser;
-    /* Of the element at hand, reset by whoever begins with the next one. A frame from a link may let a client go on, whose
-     * elements come before the frame is done with: hence two of each. */
+    /* Of the element at hand, reset by whoever begins with the next one. A frame from a link may
+     * let a client go on, whose elements come before the frame is done with: hence two of each. */
     struct arena client_arena, link_arena;
     struct buf client_scratch, link_scratch;
     struct control_host floors; /* of the file, for clients that have not named a host */
     struct hosts hosts;
-    struct table clients;      /* struct client, by the 8 bytes of its number; those without a socket too */
+    struct table
+        clients; /* struct client, by the 8 bytes of its number; those without a socket too */
     struct table sessions;     /* struct client, by session id */
     struct table upstreams;    /* struct upstream, by name */
     struct addresses addresses;
@@ -29,7 +30,7 @@ struct c2s {
     struct list unopened;      /* struct client, path_at: they wait for any session manager */
     struct list dead;          /* struct client, path_at: freed when the turn ends */
     struct tls_creds *starttls_creds, *direct_creds; /* NULL: no certificate */
-    char *own_prefix;          /* "c2s-1.example/0123456789abcdef-": in front of a client's number */
+    char *own_prefix; /* "c2s-1.example/0123456789abcdef-": in front of a client's number */
     size_t own_prefix_bytes, own_name_bytes;
     uint64_t last_number;
     uint64_t next_upstream;    /* turn of the next client to be opened */
@@ -46,8 +47,8 @@ enum err c2s_reload(struct service *s, const void *old_conf, struct buf *why);
 void c2s_drain(struct service *s);
 void c2s_stop(struct service *s);
 
-/* Whether new clients may come in has perhaps changed: a table of hosts, a session manager, the number of those that
- * are not authenticated. */
+/* Whether new clients may come in has perhaps changed: a table of hosts, a session manager, the
+ * number of those that are not authenticated. */
 void c2s_update(struct c2s *c2s);
 
 /* Something waits to be done at the end of this turn: acknowledgements, freeing. */

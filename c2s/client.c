@@ -1,4 +1,5 @@
-/* One client, from accept to the end: phases, reading or not, timeouts, ending. What comes in is client_input.c's. */
+/* One client, from accept to the end: phases, reading or not, timeouts, ending. What comes in is
+ * client_input.c's. */
 #include "c2s/client.h"
 
 #include "c2s/client_input.h"
@@ -13,10 +14,12 @@
 enum { LINGER_MS = 2000 };
 
 const char *const client_phase_names[PHASE_COUNT] = {
-    [PHASE_PROXY] = "proxy",           [PHASE_HANDSHAKE] = "handshake",   [PHASE_HEADER] = "header",
-    [PHASE_OFFER_TLS] = "offer-tls",   [PHASE_OPENING] = "opening",       [PHASE_OFFER_SASL] = "offer-sasl",
-    [PHASE_ASKED] = "asked",           [PHASE_AUTHENTICATED] = "authenticated", [PHASE_ACTIVE] = "active",
-    [PHASE_GONE] = "gone",             [PHASE_DEAD] = "dead",
+    [PHASE_PROXY] = "proxy",     [PHASE_HANDSHAKE] = "handshake",
+    [PHASE_HEADER] = "header",   [PHASE_OFFER_TLS] = "offer-tls",
+    [PHASE_OPENING] = "opening", [PHASE_OFFER_SASL] = "offer-sasl",
+    [PHASE_ASKED] = "asked",     [PHASE_AUTHENTICATED] = "authenticated",
+    [PHASE_ACTIVE] = "active",   [PHASE_GONE] = "gone",
+    [PHASE_DEAD] = "dead",
 };
 
 static bool is_unauthenticated(enum phase phase)
@@ -28,7 +31,8 @@ void client_set_phase(struct client *c, enum phase phase)
 {
     struct c2s *c2s = c->c2s;
 
-    log_debug("client phase", kv_u64("conn", c->number), kv_text("old", client_phase_names[c->phase]),
+    log_debug("client phase", kv_u64("conn", c->number),
+              kv_text("old", client_phase_names[c->phase]),
               kv_text("new", client_phase_names[phase]));
     if (is_unauthenticated(c->phase) && !is_unauthenticated(phase)) {
         c2s->unauthenticated--;
@@ -37,13 +41,15 @@ void client_set_phase(struct client *c, enum phase phase)
     c->phase = (uint8_t)phase;
 }
 
-/* While its session manager is away a client may wait for longer than authentication may take otherwise. */
+/* While its session manager is away a client may wait for longer than authentication may take
+ * otherwise. */
 static void on_unauthenticated_timeout(struct client *c, uint64_t passed_ms)
 {
     uint64_t park_ms = (uint64_t)c->c2s->conf->park_timeout_ms;
 
     if (c->phase < PHASE_OPENING || c->path) {
-        client_end(c, &(struct control_end){ CONTROL_END_TIMEOUT, STREAM_CONNECTION_TIMEOUT, STR("not authenticated in time") });
+        client_end(c, &(struct control_end){ CONTROL_END_TIMEOUT, STREAM_CONNECTION_TIMEOUT,
+                                             STR("not authenticated in time") });
         return;
     }
     if (passed_ms >= park_ms)
@@ -61,7 +67,8 @@ static void on_idle(struct client *c, uint64_t passed_ms)
     if (c->holds || passed_ms < idle_ms) /* what is not read cannot be heard */
         timer_set(c->c2s->service->timers, &c->timer, c->holds ? idle_ms : idle_ms - passed_ms);
     else
-        client_end(c, &(struct control_end){ CONTROL_END_TIMEOUT, STREAM_CONNECTION_TIMEOUT, STR("nothing was heard") });
+        client_end(c, &(struct control_end){ CONTROL_END_TIMEOUT, STREAM_CONNECTION_TIMEOUT,
+                                             STR("nothing was heard") });
 }
 
 static void on_timer(struct timer *t)
@@ -70,7 +77,8 @@ static void on_timer(struct timer *t)
     uint64_t passed_ms = c2s_now_ms(c->c2s) - c->since_ms;
 
     if (c->phase == PHASE_GONE) {
-        log_warn("a session's end was never confirmed", kv_str("s", str_of(c->session, FRAME_SESSION_TEXT)));
+        log_warn("a session's end was never confirmed",
+                 kv_str("s", str_of(c->session, FRAME_SESSION_TEXT)));
         client_die(c);
     } else if (c->phase == PHASE_ACTIVE) {
         on_idle(c, passed_ms);
@@ -178,9 +186,12 @@ static void log_end(const struct client *c, const struct control_end *end)
         metric_inc(&c2s_metric_stream_errors);
     log_write(client_has_session(c) ? LOG_INFO : LOG_DEBUG, "client ended",
               LOG_PAIRS(kv_u64("conn", c->number),
-                        client_has_session(c) ? kv_str("s", str_of(c->session, FRAME_SESSION_TEXT)) : (struct kv){ 0 },
-                        kv_text("phase", client_phase_names[c->phase]), kv_text("why", why[end->why]),
-                        kv_text("condition", end->error != STREAM_OK ? stream_error_name(end->error) : ""),
+                        client_has_session(c) ? kv_str("s", str_of(c->session, FRAME_SESSION_TEXT))
+                                              : (struct kv){ 0 },
+                        kv_text("phase", client_phase_names[c->phase]),
+                        kv_text("why", why[end->why]),
+                        kv_text("condition",
+                                end->error != STREAM_OK ? stream_error_name(end->error) : ""),
                         kv_str("text", end->text)));
 }
 
@@ -261,8 +272,9 @@ void client_open_upstream(struct client *c)
     c->is_open = true;
     gate_up(c, buf_str(&open));
     buf_fini(&open);
-    /* The element that was asked about is lost with the one who was asked. The next answers whatever step it hears first with
-     * temporary-auth-failure, so it is given one: a copy of a password is not kept for that. */
+    /* The element that was asked about is lost with the one who was asked. The next answers
+     * whatever step it hears first with temporary-auth-failure, so it is given one: a copy of a
+     * password is not kept for that. */
     if (c->phase == PHASE_ASKED)
         gate_up(c, STR("<abort xmlns='" NS_SASL "'/>"));
     else if (c->phase == PHASE_OFFER_SASL)

@@ -1,5 +1,6 @@
-/* One client: its socket, its phase, the elements that come in. What is sent up and down for its session is gate.h's; headers
- * and errors are client_stream.h's. A client lives on without its socket until what it said is taken over. */
+/* One client: its socket, its phase, the elements that come in. What is sent up and down for its
+ * session is gate.h's; headers and errors are client_stream.h's. A client lives on without its
+ * socket until what it said is taken over. */
 #ifndef C2S_CLIENT_H
 #define C2S_CLIENT_H
 
@@ -55,14 +56,15 @@ struct client {
     struct host *host; /* NULL before a good header */
     struct client_greeting *greeting;
     struct address *address;
-    struct upstream *upstream; /* whom it was opened at, or the owner of its session; NULL: nobody yet */
+    struct upstream
+        *upstream; /* whom it was opened at, or the owner of its session; NULL: nobody yet */
     struct path *path;         /* NULL: none at the moment */
     struct list path_at;
     struct list waiting_at;
     struct list owing_at;
     struct timer timer;        /* authentication, then idleness, then the gate that is left */
     struct timer rate_timer;
-    struct buf in;             /* the front of an element, and what is not looked at while held; mostly empty */
+    struct buf in; /* the front of an element, and what is not looked at while held; mostly empty */
     uint32_t scanned;          /* bytes of in that the scanner has seen */
     uint16_t port;
     uint8_t ip_bytes;
@@ -82,7 +84,8 @@ extern const char *const client_phase_names[PHASE_COUNT];
 
 /* A connection that was accepted. */
 void client_new(struct c2s *c2s, struct door *door, struct conn *conn);
-/* The client of a session that was opened too late for it: only a gate, which tells the owner that it is gone. */
+/* The client of a session that was opened too late for it: only a gate, which tells the owner that
+ * it is gone. */
 struct client *client_new_gone(struct c2s *c2s, uint64_t number);
 struct client *client_find(struct c2s *c2s, uint64_t number);
 
@@ -100,8 +103,8 @@ void client_release(struct client *c, enum hold why);
 /* The limits of its host, or the file's alone. Borrowed. */
 const struct control_host *client_limits(const struct client *c);
 
-/* Ends the connection: a stream error (if any) and the closing tag as far as the phase permits, then tells the session
- * manager. Nothing happens to one that has no socket any more. */
+/* Ends the connection: a stream error (if any) and the closing tag as far as the phase permits,
+ * then tells the session manager. Nothing happens to one that has no socket any more. */
 void client_end(struct client *c, const struct control_end *end);
 /* The common case: we end it because of error. */
 void client_fail(struct client *c, enum stream_error error, const char *text);
@@ -110,7 +113,8 @@ void client_die(struct client *c);
 /* Of those that died. */
 void client_free_dead(struct c2s *c2s);
 
-/* A path is lost, or there is one again: opens an unauthenticated client at a session manager, or lets it wait. */
+/* A path is lost, or there is one again: opens an unauthenticated client at a session manager, or
+ * lets it wait. */
 void client_open_upstream(struct client *c);
 
 /* Its address in frames, "C2S/INSTANCE-CONN", NUL-terminated. Returns the length. */

@@ -16,7 +16,7 @@ struct item {
     struct str behind; /* what came with it and was not looked at yet */
 };
 
-/* --- rules ----------------------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 static void on_stream_error(struct client *c, struct xml *x, const struct item *item)
 {
@@ -39,7 +39,8 @@ static bool send_up(struct client *c, struct xml *x, struct str bytes)
 {
     struct str payload = alone_element(bytes, x, &c->c2s->client_scratch);
 
-    if (payload.n > (size_t)c->c2s->conf->link.max_payload) { /* what is written anew may be longer */
+    if (payload.n >
+        (size_t)c->c2s->conf->link.max_payload) { /* what is written anew may be longer */
         client_fail(c, STREAM_POLICY_VIOLATION, "too large for a frame");
         return false;
     }
@@ -48,8 +49,8 @@ static bool send_up(struct client *c, struct xml *x, struct str bytes)
     return true;
 }
 
-/* One step at a time: the next is not read before the session manager has answered. That bounds what an unauthenticated
- * client can have under way. */
+/* One step at a time: the next is not read before the session manager has answered. That bounds
+ * what an unauthenticated client can have under way. */
 static void on_step(struct client *c, struct xml *x, const struct item *item)
 {
     client_set_phase(c, PHASE_ASKED);
@@ -57,7 +58,8 @@ static void on_step(struct client *c, struct xml *x, const struct item *item)
     send_up(c, x, item->bytes);
 }
 
-/* XEP-0077 before login is all that an unauthenticated client may ask for, and only where the host says so. */
+/* XEP-0077 before login is all that an unauthenticated client may ask for, and only where the host
+ * says so. */
 static void on_iq_before(struct client *c, struct xml *x, const struct item *item)
 {
     if (c->host->now.is_registration_open && xml_child(x, NS_REGISTER, "query"))
@@ -68,7 +70,8 @@ static void on_iq_before(struct client *c, struct xml *x, const struct item *ite
 
 static void on_stanza(struct client *c, struct xml *x, const struct item *item)
 {
-    uint64_t wait_ms = rate_take(&c->stanzas, client_limits(c)->stanzas_per_second, 1, c2s_now_ms(c->c2s));
+    uint64_t wait_ms =
+        rate_take(&c->stanzas, client_limits(c)->stanzas_per_second, 1, c2s_now_ms(c->c2s));
 
     if (send_up(c, x, item->bytes) && wait_ms)
         client_input_slow(c, wait_ms);
@@ -108,12 +111,13 @@ static const struct rule *find_rule(const struct client *c, const struct xml *x)
     return r;
 }
 
-/* --- what the scanner finds -------------------------------------------------------------------------------------- */
+/* --- what the scanner finds ------------------------------------------------------------------- */
 
 static void on_element(struct client *c, const struct item *item)
 {
     const struct control_host *limits = client_limits(c);
-    const struct xml_limits xml_limits = { (uint32_t)limits->max_depth, (uint32_t)limits->max_attributes,
+    const struct xml_limits xml_limits = { (uint32_t)limits->max_depth,
+                                           (uint32_t)limits->max_attributes,
                                            xml_default_limits.max_nodes };
     struct arena *arena = &c->c2s->client_arena;
     const struct rule *rule;
@@ -178,7 +182,8 @@ static void on_found(struct client *c, enum scan_found found, const struct item 
         on_close_tag(c, item->bytes);
         return;
     case SCAN_TOO_LARGE:
-        client_fail(c, STREAM_POLICY_VIOLATION, "too large, too deep or too many attributes"); /* §4.9.3.14 */
+        client_fail(c, STREAM_POLICY_VIOLATION,
+                    "too large, too deep or too many attributes"); /* §4.9.3.14 */
         return;
     case SCAN_RESTRICTED:
         client_fail(c, STREAM_RESTRICTED_XML, NULL); /* §11.1 */
@@ -193,13 +198,15 @@ static void on_found(struct client *c, enum scan_found found, const struct item 
 static struct scan_limits scan_limits(const struct client *c)
 {
     const struct control_host *limits = client_limits(c);
-    uint64_t max = c->phase < PHASE_AUTHENTICATED ? limits->max_stanza_bytes_before : limits->max_stanza_bytes;
+    uint64_t max =
+        c->phase < PHASE_AUTHENTICATED ? limits->max_stanza_bytes_before : limits->max_stanza_bytes;
 
-    return (struct scan_limits){ (uint32_t)max, (uint16_t)limits->max_depth, (uint32_t)limits->max_attributes };
+    return (struct scan_limits){ (uint32_t)max, (uint16_t)limits->max_depth,
+                                 (uint32_t)limits->max_attributes };
 }
 
-/* Takes things out of all, from `at` on (before that the scanner has been), until it is used up or the client is held or gone.
- * Returns how much at the front is done with. */
+/* Takes things out of all, from `at` on (before that the scanner has been), until it is used up or
+ * the client is held or gone. Returns how much at the front is done with. */
 static size_t take_things(struct client *c, struct str all, size_t *at)
 {
     size_t start = 0;
@@ -208,18 +215,21 @@ static size_t take_things(struct client *c, struct str all, size_t *at)
         struct scan_limits limits = scan_limits(c);
         bool is_first = *at - c->scan.size == start; /* else a declaration is kept in front of it */
         size_t used = 0;
-        enum scan_found found = scan_next(&c->scan, str_of(all.p + *at, all.n - *at), !is_before_header(c), &limits, &used);
+        enum scan_found found = scan_next(&c->scan, str_of(all.p + *at, all.n - *at),
+                                          !is_before_header(c), &limits, &used);
         struct item item;
 
         *at += used;
         if (found == SCAN_MORE)
             break;
         /* The declaration stays in front of the header: only together they can be parsed. */
-        if (is_before_header(c) && ((found == SCAN_DECLARATION && is_first) || (found == SCAN_SPACE && !is_first)))
+        if (is_before_header(c) &&
+            ((found == SCAN_DECLARATION && is_first) || (found == SCAN_SPACE && !is_first)))
             continue;
         if (found == SCAN_BAD)
             *at = all.n; /* there is no end of it */
-        item = (struct item){ str_of(all.p + start, *at - start), str_of(all.p + *at, all.n - *at) };
+        item =
+            (struct item){ str_of(all.p + start, *at - start), str_of(all.p + *at, all.n - *at) };
         start = *at;
         on_found(c, found, &item);
         if (c->phase == PHASE_HANDSHAKE)
@@ -253,14 +263,15 @@ void client_input_resume(struct client *c)
         consume(c, STR_NONE);
 }
 
-/* --- the socket -------------------------------------------------------------------------------------------------- */
+/* --- the socket ------------------------------------------------------------------------------- */
 
 /* Its address is known: may it come in? */
 static bool admit(struct client *c)
 {
     struct c2s *c2s = c->c2s;
 
-    c->address = address_enter(&c2s->addresses, c->ip, c->ip_bytes, (uint32_t)c2s->conf->connections_per_address);
+    c->address = address_enter(&c2s->addresses, c->ip, c->ip_bytes,
+                               (uint32_t)c2s->conf->connections_per_address);
     if (c->address)
         return true;
     metric_inc(&c2s_metric_refused);
@@ -298,7 +309,8 @@ static void on_proxy(struct client *c, struct str bytes)
         return;
     if (e != ERR_OK) {
         conn_peer_text(c->conn, address);
-        log_warn("no PROXY protocol header", kv_text("listen", c->door->name), kv_text("address", address), kv_err(e));
+        log_warn("no PROXY protocol header", kv_text("listen", c->door->name),
+                 kv_text("address", address), kv_err(e));
         client_end(c, &(struct control_end){ .why = CONTROL_END_LOST });
         return;
     }
@@ -363,9 +375,11 @@ static void on_end(void *owner, struct conn *conn, enum err why)
 
     if (c->phase == PHASE_HANDSHAKE) {
         metric_inc(&c2s_metric_handshakes_failed);
-        log_debug("TLS handshake failed", kv_u64("conn", c->number), kv_text("reason", conn_tls_reason(conn)));
+        log_debug("TLS handshake failed", kv_u64("conn", c->number),
+                  kv_text("reason", conn_tls_reason(conn)));
     }
-    client_end(c, &(struct control_end){ .why = CONTROL_END_LOST, .text = str_from(err_text(why)) });
+    client_end(c,
+               &(struct control_end){ .why = CONTROL_END_LOST, .text = str_from(err_text(why)) });
 }
 
 static const struct conn_events events = {

@@ -23,7 +23,8 @@ static void add_stream_id(struct buf *out)
     buf_add_hex(out, str_of(bytes, sizeof(bytes)));
 }
 
-/* §4.7: from is the host, or who we are where it is unknown (§4.9.1.3); to is who the client says it is (§4.7.2). */
+/* §4.7: from is the host, or who we are where it is unknown (§4.9.1.3); to is who the client says
+ * it is (§4.7.2). */
 static void write_header(struct client *c, const struct host *host, struct str to)
 {
     const struct host *own = host ? host : c->c2s->hosts.first;
@@ -57,7 +58,7 @@ void client_stream_write_end(struct client *c, enum stream_error error, struct s
     buf_fini(&out);
 }
 
-/* --- headers ----------------------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 /* An old client may leave `to` out (§4.7.2): then SNI says it, or there is but one host. */
 static struct host *host_unnamed(struct client *c)
@@ -89,8 +90,8 @@ static enum stream_error find_host(struct client *c, struct str to, struct host 
     return client_has_session(c) && *out_host != c->host ? STREAM_HOST_UNKNOWN : STREAM_OK;
 }
 
-static enum stream_error check_header(struct client *c, struct str bytes, struct stream_header *h, struct host **out_host,
-                                      struct jid *out_from)
+static enum stream_error check_header(struct client *c, struct str bytes, struct stream_header *h,
+                                      struct host **out_host, struct jid *out_from)
 {
     struct arena *arena = &c->c2s->client_arena;
     struct xml *root;
@@ -133,7 +134,8 @@ void client_stream_forget(struct client *c)
 /* The time for authentication runs from accept, and is the host's from here on. */
 static void set_auth_timer(struct client *c)
 {
-    uint64_t passed_ms = c2s_now_ms(c->c2s) - c->since_ms, limit_ms = client_limits(c)->auth_timeout_ms;
+    uint64_t passed_ms = c2s_now_ms(c->c2s) - c->since_ms,
+             limit_ms = client_limits(c)->auth_timeout_ms;
 
     timer_set(c->c2s->service->timers, &c->timer, limit_ms > passed_ms ? limit_ms - passed_ms : 0);
 }
@@ -189,7 +191,7 @@ void client_stream_header(struct client *c, struct str bytes)
     begin_unauthenticated(c, &h);
 }
 
-/* --- STARTTLS ------------------------------------------------------------------------------------------------------ */
+/* --- STARTTLS --------------------------------------------------------------------------------- */
 
 void client_stream_starttls(struct client *c, bool is_last)
 {
@@ -201,11 +203,13 @@ void client_stream_starttls(struct client *c, bool is_last)
     if (!is_last) {
         char peer[64];
 
-        /* §5.3.3, and CVE-2011-0411: who can write into the clear part must not write into the secure one. White space is
-         * forbidden as well, but go-xmpp sends it; it is thrown away (client_input.c). */
+        /* §5.3.3, and CVE-2011-0411: who can write into the clear part must not write into the
+         * secure one. White space is forbidden as well, but go-xmpp sends it; it is thrown away
+         * (client_input.c). */
         address_text(c->ip, c->ip_bytes, c->port, peer);
         audit("bytes-behind-starttls", kv_text("peer", peer));
-        client_end(c, &(struct control_end){ .why = CONTROL_END_LOST, .text = STR("bytes in clear behind <starttls/>") });
+        client_end(c, &(struct control_end){ .why = CONTROL_END_LOST,
+                                             .text = STR("bytes in clear behind <starttls/>") });
         return;
     }
     conn_write(c->conn, STR("<proceed xmlns='" NS_TLS "'/>"));
@@ -226,7 +230,7 @@ void client_stream_write_features(struct client *c, struct str features)
     buf_fini(&out);
 }
 
-/* --- the facts ----------------------------------------------------------------------------------------------------- */
+/* --- the facts -------------------------------------------------------------------------------- */
 
 void client_stream_write_open(struct client *c, bool is_lost, struct buf *out)
 {

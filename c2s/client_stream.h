@@ -10,11 +10,12 @@ void client_stream_header(struct client *c, struct str bytes);
 /* <starttls/>. is_last: nothing but white space came behind it. */
 void client_stream_starttls(struct client *c, bool is_last);
 
-/* Writes what ends the stream, as far as the phase permits: our header where none was sent (§4.9.1.2), the error, the tag. */
+/* Writes what ends the stream, as far as the phase permits: our header where none was sent
+ * (§4.9.1.2), the error, the tag. */
 void client_stream_write_end(struct client *c, enum stream_error error, struct str text);
 
-/* The session manager's <stream:features/> before authentication; STARTTLS goes first into it where it is possible and TLS is not
- * there yet. */
+/* The session manager's <stream:features/> before authentication; STARTTLS goes first into it where
+ * it is possible and TLS is not there yet. */
 void client_stream_write_features(struct client *c, struct str features);
 
 /* <open/> with the facts of the connection. is_lost: another session manager was lost meanwhile. */

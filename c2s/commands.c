@@ -31,14 +31,17 @@ static void run_connections(void *app, struct ctl_request *r)
     for (int phase = 0; phase < PHASE_DEAD; phase++) {
         struct cell cell;
 
-        ctl_row(r, (struct str[]){ str_from(client_phase_names[phase]), cell_u64(&cell, counts[phase]) });
+        ctl_row(r, (struct str[]){ str_from(client_phase_names[phase]),
+                                   cell_u64(&cell, counts[phase]) });
     }
     ctl_finish(r, CTL_OK);
 }
 
 static void run_hosts(void *app, struct ctl_request *r)
 {
-    static const char *const columns[] = { "host", "version", "tls", "max_stanza", "bytes_per_second", "stanzas_per_second", NULL };
+    static const char *const columns[] = { "host",       "version",          "tls",
+                                           "max_stanza", "bytes_per_second", "stanzas_per_second",
+                                           NULL };
     struct c2s *c2s = app;
     struct host *h;
 
@@ -50,7 +53,8 @@ static void run_hosts(void *app, struct ctl_request *r)
             continue;
         ctl_row(r, (struct str[]){ h->announced.name, cell_u64(&cells[0], c2s->hosts.version),
                                    h->now.is_tls_required ? STR("required") : STR("optional"),
-                                   cell_u64(&cells[1], h->now.max_stanza_bytes), cell_u64(&cells[2], h->now.bytes_per_second),
+                                   cell_u64(&cells[1], h->now.max_stanza_bytes),
+                                   cell_u64(&cells[2], h->now.bytes_per_second),
                                    cell_u64(&cells[3], h->now.stanzas_per_second) });
     }
     ctl_finish(r, CTL_OK);
@@ -68,22 +72,26 @@ static size_t list_count(const struct list *head)
 /* How each session manager is reached. */
 static void run_paths(void *app, struct ctl_request *r)
 {
-    static const char *const columns[] = { "sm", "router", "instance", "clients", "parked", "bytes", NULL };
+    static const char *const columns[] = { "sm",     "router", "instance", "clients",
+                                           "parked", "bytes",  NULL };
     struct c2s *c2s = app;
     struct upstream *u;
 
     ctl_columns(r, columns);
     for (size_t at = 0; (u = table_next(&c2s->upstreams, &at));) {
         struct cell cells[3];
-        struct str parked = cell_u64(&cells[1], list_count(&u->parked)), bytes = cell_u64(&cells[2], u->under_way);
+        struct str parked = cell_u64(&cells[1], list_count(&u->parked)),
+                   bytes = cell_u64(&cells[2], u->under_way);
 
         if (list_is_empty(&u->paths))
-            ctl_row(r, (struct str[]){ str_from(u->name), STR(""), STR(""), STR("0"), parked, bytes });
+            ctl_row(r,
+                    (struct str[]){ str_from(u->name), STR(""), STR(""), STR("0"), parked, bytes });
         LIST_FOR_EACH(item, &u->paths) {
             struct path *path = CONTAINER_OF(item, struct path, at);
 
-            ctl_row(r, (struct str[]){ str_from(u->name), link_name(path->link), str_from(path->instance),
-                                       cell_u64(&cells[0], list_count(&path->clients)), parked, bytes });
+            ctl_row(r, (struct str[]){
+                           str_from(u->name), link_name(path->link), str_from(path->instance),
+                           cell_u64(&cells[0], list_count(&path->clients)), parked, bytes });
         }
     }
     ctl_finish(r, CTL_OK);
@@ -119,7 +127,8 @@ enum ctl_exit c2s_status(struct service *s, struct ctl_request *r)
     ctl_field_u64(r, "hosts_version", c2s->hosts.version);
     ctl_field_u64(r, "session_managers", reachable);
     of_link = service_certificate_health(r, "link_certificate_days", links_cert_expiry(c2s->links));
-    of_hosts = service_certificate_health(r, "certificate_days", c2s->starttls_creds ? tls_creds_expiry(c2s->starttls_creds) : 0);
+    of_hosts = service_certificate_health(
+        r, "certificate_days", c2s->starttls_creds ? tls_creds_expiry(c2s->starttls_creds) : 0);
     if (!c2s->hosts.first || !reachable)
         return CTL_CRITICAL;
     return of_link > of_hosts ? of_link : of_hosts;

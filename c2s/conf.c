@@ -75,12 +75,24 @@ static const struct conf_key certificate_keys[] = {
 
 static const struct conf_section sections[] = {
     { .keys = keys, .doc = "Top level." },
-    { .name = "listen", .keys = listen_keys, .is_titled = true, .offset = AT(listens),
-      .item_bytes = sizeof(struct c2s_listen_conf), .doc = "One address on which clients are accepted." },
-    { .name = "certificate", .keys = certificate_keys, .is_titled = true, .offset = AT(certificates),
-      .item_bytes = sizeof(struct c2s_certificate_conf), .doc = "One certificate shown to clients; the first is the default." },
-    { .name = "peer", .keys = link_peer_keys, .is_titled = true, .offset = AT(link.peers),
-      .item_bytes = sizeof(struct link_peer_conf), .doc = "A router. The title is its component name." },
+    { .name = "listen",
+      .keys = listen_keys,
+      .is_titled = true,
+      .offset = AT(listens),
+      .item_bytes = sizeof(struct c2s_listen_conf),
+      .doc = "One address on which clients are accepted." },
+    { .name = "certificate",
+      .keys = certificate_keys,
+      .is_titled = true,
+      .offset = AT(certificates),
+      .item_bytes = sizeof(struct c2s_certificate_conf),
+      .doc = "One certificate shown to clients; the first is the default." },
+    { .name = "peer",
+      .keys = link_peer_keys,
+      .is_titled = true,
+      .offset = AT(link.peers),
+      .item_bytes = sizeof(struct link_peer_conf),
+      .doc = "A router. The title is its component name." },
     { .is_end = true },
 };
 
@@ -100,7 +112,8 @@ static void say_creds(const struct c2s_conf *conf, struct str reason, struct buf
     buf_printf(why, "client_ca: %.*s\n", STR_ARG(reason));
 }
 
-enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_creds **out_creds, struct buf *why)
+enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_creds **out_creds,
+                        struct buf *why)
 {
     static const char *const alpn[] = { "xmpp-client", NULL }; /* XEP-0368 §3 */
     const struct c2s_certificate_conf *items = conf->certificates.items;
@@ -135,16 +148,20 @@ static enum err check_listens(const struct c2s_conf *conf, struct buf *why)
     enum err e = ERR_OK;
 
     if (!conf->listens.count) {
-        buf_printf(why, "listen: at least one section listen \"NAME\" { address = \"*:5222\" } is expected\n");
+        buf_printf(
+            why,
+            "listen: at least one section listen \"NAME\" { address = \"*:5222\" } is expected\n");
         return ERR_MALFORMED;
     }
     for (size_t i = 0; i < conf->listens.count; i++) {
         if (net_address_parse(str_from(items[i].address), &address) != ERR_OK || address.is_unix) {
-            buf_printf(why, "listen \"%s\": address: ADDRESS:PORT is expected, not \"%s\"\n", items[i].name, items[i].address);
+            buf_printf(why, "listen \"%s\": address: ADDRESS:PORT is expected, not \"%s\"\n",
+                       items[i].name, items[i].address);
             e = ERR_MALFORMED;
         }
         if (items[i].kind == C2S_DOOR_TLS && !conf->certificates.count) {
-            buf_printf(why, "listen \"%s\": kind: tls needs a section certificate\n", items[i].name);
+            buf_printf(why, "listen \"%s\": kind: tls needs a section certificate\n",
+                       items[i].name);
             e = ERR_MALFORMED;
         }
     }
@@ -162,7 +179,8 @@ static enum err check_peers(const struct c2s_conf *conf, struct buf *why)
     }
     for (size_t i = 0; i < conf->link.peers.count; i++) {
         if (items[i].role != LINK_ROLE_ROUTER) {
-            buf_printf(why, "peer \"%s\": role: router is expected; c2s has no other peers\n", items[i].name);
+            buf_printf(why, "peer \"%s\": role: router is expected; c2s has no other peers\n",
+                       items[i].name);
             e = ERR_MALFORMED;
         }
     }

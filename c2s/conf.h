@@ -21,7 +21,8 @@ struct c2s_certificate_conf { /* section certificate "NAME" */
     char *cert_file, *key_file;
 };
 
-/* What this file says about every client. The table of hosts that session managers announce may be stricter, never laxer. */
+/* What this file says about every client. The table of hosts that session managers announce may be
+ * stricter, never laxer. */
 struct c2s_floors {
     bool is_tls_required;
     int64_t max_stanza, max_stanza_before;
@@ -51,8 +52,9 @@ extern const struct conf_spec c2s_conf_spec;
 enum err c2s_conf_check(const void *conf, struct buf *why);
 
 struct tls_creds;
-/* Certificates of the file, with ALPN xmpp-client for direct TLS (XEP-0368) or without for STARTTLS. *out_creds is NULL when
- * the file lists no certificate. */
-NODISCARD enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_creds **out_creds, struct buf *why);
+/* Certificates of the file, with ALPN xmpp-client for direct TLS (XEP-0368) or without for
+ * STARTTLS. *out_creds is NULL when the file lists no certificate. */
+NODISCARD enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct,
+                                  struct tls_creds **out_creds, struct buf *why);
 
 #endif

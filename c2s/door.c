@@ -26,7 +26,8 @@ static void on_accept(void *owner, struct conn *conn)
 static enum err open_one(struct c2s *c2s, const struct c2s_listen_conf *conf, struct buf *why)
 {
     struct door *d = mem_new(struct door);
-    struct listener_options options = { .backlog = (int)conf->backlog, .inherited_fd = service_inherited_fd(conf->name) };
+    struct listener_options options = { .backlog = (int)conf->backlog,
+                                        .inherited_fd = service_inherited_fd(conf->name) };
     enum err e;
 
     d->c2s = c2s;

@@ -1,4 +1,5 @@
-/* The session's side of a client (gate.h): frames up and down. What may come down when is a table; a new owner is gate_sync.c's. */
+/* The session's side of a client (gate.h): frames up and down. What may come down when is a table;
+ * a new owner is gate_sync.c's. */
 #include "c2s/gate.h"
 
 #include "c2s/client_stream.h"
@@ -9,10 +10,11 @@
 enum { OWES_H = 1, OWES_F = 2 };
 enum { MAX_ACKS_BYTES = 64 * 1024 };
 
-/* What a session manager may send is bounded by the link's largest payload; this only keeps the parser from the absurd. */
+/* What a session manager may send is bounded by the link's largest payload; this only keeps the
+ * parser from the absurd. */
 static const struct xml_limits down_limits = { 256, 1024, 1 << 20 };
 
-/* --- up ------------------------------------------------------------------------------------------------------------ */
+/* --- up --------------------------------------------------------------------------------------- */
 
 /* n 0: not numbered, there is no session. */
 static void send_frame(struct client *c, uint64_t n, struct str payload)
@@ -36,7 +38,8 @@ static void send_frame(struct client *c, uint64_t n, struct str payload)
 static void check_windows(struct client *c)
 {
     const struct c2s_conf *conf = c->c2s->conf;
-    const struct channel_window window = { (uint32_t)conf->session_window, (uint32_t)conf->session_window_bytes };
+    const struct channel_window window = { (uint32_t)conf->session_window,
+                                           (uint32_t)conf->session_window_bytes };
 
     if (!c->conn)
         return;
@@ -88,7 +91,7 @@ void gate_end(struct client *c, const struct control_end *end)
     buf_fini(&payload);
 }
 
-/* --- acknowledgements ---------------------------------------------------------------------------------------------- */
+/* --- acknowledgements ------------------------------------------------------------------------- */
 
 static void owe(struct client *c, unsigned what)
 {
@@ -121,8 +124,8 @@ static void flush_list(struct path *path, struct list *list)
         frame_acks_begin(out);
         while (!list_is_empty(list) && out->n < MAX_ACKS_BYTES) {
             struct client *c = CONTAINER_OF(list_first(list), struct client, owing_at);
-            struct frame_ack ack = { str_of(c->session, FRAME_SESSION_TEXT), c->gate.epoch, c->gate.down_written,
-                                     c->gate.up_taken };
+            struct frame_ack ack = { str_of(c->session, FRAME_SESSION_TEXT), c->gate.epoch,
+                                     c->gate.down_written, c->gate.up_taken };
 
             list_remove(&c->owing_at);
             c->owes = 0;
@@ -144,7 +147,8 @@ void gate_flush(struct path *path, bool is_lazy)
 static void confirm(struct client *c, uint64_t e, uint64_t h, uint64_t f)
 {
     const struct c2s_conf *conf = c->c2s->conf;
-    const struct channel_window window = { (uint32_t)conf->session_window, (uint32_t)conf->session_window_bytes };
+    const struct channel_window window = { (uint32_t)conf->session_window,
+                                           (uint32_t)conf->session_window_bytes };
     uint32_t before = c->gate.kept_bytes;
 
     if (!channel_gate_confirm(&c->gate, e, h, f))
@@ -199,7 +203,7 @@ static void mark(struct client *c, uint64_t n)
     *m = (struct client_mark){ n, conn_queued(c->conn) };
 }
 
-/* --- down ---------------------------------------------------------------------------------------------------------- */
+/* --- down ------------------------------------------------------------------------------------- */
 
 static void down_write(struct client *c, const struct frame *f, const struct xml *x)
 {
@@ -308,7 +312,8 @@ static void handle(struct client *c, const struct frame *f)
     for (size_t i = 0; i < ARRAY_LEN(down_rules); i++) {
         const struct down_rule *r = &down_rules[i];
 
-        if ((r->phases & IN(c->phase)) && r->is_numbered == (f->n != 0) && str_is(x->ns, r->ns) && str_is(x->name, r->name)) {
+        if ((r->phases & IN(c->phase)) && r->is_numbered == (f->n != 0) && str_is(x->ns, r->ns) &&
+            str_is(x->name, r->name)) {
             r->handle(c, f, x);
             return;
         }
@@ -349,7 +354,8 @@ static void begin_session(struct client *c, const struct frame *f, struct path *
     upstream_attach(c, path->upstream, path);
 }
 
-/* The connection went while its session was being opened: the owner is told, and told until it knows. */
+/* The connection went while its session was being opened: the owner is told, and told until it
+ * knows. */
 static void begin_gone(struct c2s *c2s, const struct frame *f, uint64_t number, struct path *path)
 {
     struct client *c = client_new_gone(c2s, number);
@@ -360,13 +366,15 @@ static void begin_gone(struct c2s *c2s, const struct frame *f, uint64_t number, 
 }
 
 /* The first frame of a session that is not known here. */
-static void open_frame(struct c2s *c2s, struct link *l, const struct frame *f, struct client *c, uint64_t number)
+static void open_frame(struct c2s *c2s, struct link *l, const struct frame *f, struct client *c,
+                       uint64_t number)
 {
     struct path *path = upstream_path(c2s, l, f->from);
     const struct xml *x;
 
     if (!path || f->n != 1 || f->e < path->upstream->epoch || f->s.n != FRAME_SESSION_TEXT ||
-        table_get(&c2s->sessions, f->s) || (c && c->phase != PHASE_ASKED && c->phase != PHASE_OFFER_SASL)) {
+        table_get(&c2s->sessions, f->s) ||
+        (c && c->phase != PHASE_ASKED && c->phase != PHASE_OFFER_SASL)) {
         metric_inc(&c2s_metric_dropped);
         return;
     }
@@ -381,11 +389,13 @@ static void open_frame(struct c2s *c2s, struct link *l, const struct frame *f, s
     }
     begin_session(c, f, path);
     metric_inc(&c2s_metric_logins);
-    log_info("session opened", kv_u64("conn", c->number), kv_str("s", f->s), kv_str("owner", f->from), kv_u64("epoch", f->e));
+    log_info("session opened", kv_u64("conn", c->number), kv_str("s", f->s),
+             kv_str("owner", f->from), kv_u64("epoch", f->e));
     take_numbered(c, f);
 }
 
-void gate_frame(struct c2s *c2s, struct link *l, const struct frame *f, struct client *c, uint64_t number)
+void gate_frame(struct c2s *c2s, struct link *l, const struct frame *f, struct client *c,
+                uint64_t number)
 {
     if (!str_is_set(f->s)) {
         if (c && c->conn && c->is_open && !f->n && str_is(f->from, c->upstream->name))

@@ -1,5 +1,5 @@
-/* The session's side of a client: numbered frames up and down, windows, repetition, a new owner's <sync/> (ARCHITECTURE: sessions;
- * the rules themselves are proto/channel.h's). */
+/* The session's side of a client: numbered frames up and down, windows, repetition, a new owner's
+ * <sync/> (ARCHITECTURE: sessions; the rules themselves are proto/channel.h's). */
 #ifndef C2S_GATE_H
 #define C2S_GATE_H
 
@@ -7,10 +7,13 @@
 
 struct control_sync;
 
-/* A frame came down for the client c, or, with c NULL, for the connection of that number which is gone. */
-void gate_frame(struct c2s *c2s, struct link *l, const struct frame *f, struct client *c, uint64_t number);
+/* A frame came down for the client c, or, with c NULL, for the connection of that number which is
+ * gone. */
+void gate_frame(struct c2s *c2s, struct link *l, const struct frame *f, struct client *c,
+                uint64_t number);
 
-/* Up: an element that declares its own namespaces. Numbered and kept with a session, else sent at once. */
+/* Up: an element that declares its own namespaces. Numbered and kept with a session, else sent at
+ * once. */
 void gate_up(struct client *c, struct str payload);
 
 /* The session manager's <acks/>. */

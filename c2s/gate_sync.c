@@ -1,5 +1,6 @@
-/* A new owner: a session manager that was started anew says which sessions are its own now. It is answered with the numbers and
- * copies of each gate, and gets what is not confirmed again (ARCHITECTURE: sessions; LINK.md §6). */
+/* A new owner: a session manager that was started anew says which sessions are its own now. It is
+ * answered with the numbers and copies of each gate, and gets what is not confirmed again
+ * (ARCHITECTURE: sessions; LINK.md §6). */
 #include "c2s/gate.h"
 
 #include "c2s/metrics.h"
@@ -37,7 +38,8 @@ static void answer_send(struct answer *a)
 /* The session must be here, and on the connection that the owner knows. */
 static struct client *find(struct c2s *c2s, const struct control_sync_entry *entry)
 {
-    struct client *c = entry->session.n == FRAME_SESSION_TEXT ? table_get(&c2s->sessions, entry->session) : NULL;
+    struct client *c =
+        entry->session.n == FRAME_SESSION_TEXT ? table_get(&c2s->sessions, entry->session) : NULL;
     struct str name = c2s_name(c2s);
     char address[512];
     size_t n;
@@ -86,7 +88,8 @@ void gate_sync(struct c2s *c2s, struct path *path, const struct control_sync *sy
         metric_inc(&c2s_metric_dropped);
         return;
     }
-    log_info(sync->epoch > u->epoch ? "a new owner" : "the owner asks again", kv_text("sm", u->name), kv_u64("epoch", sync->epoch), kv_u64("sessions", sync->count),
+    log_info(sync->epoch > u->epoch ? "a new owner" : "the owner asks again",
+             kv_text("sm", u->name), kv_u64("epoch", sync->epoch), kv_u64("sessions", sync->count),
              kv_u64("known", c2s->sessions.count));
     u->epoch = sync->epoch;
     list_init(&a.clients);

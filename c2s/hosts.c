@@ -56,7 +56,8 @@ static void tighten(struct host *h, const struct c2s_floors *floors)
     *now = h->announced;
     now->is_tls_required |= floor.is_tls_required;
     now->max_stanza_bytes = tighter(now->max_stanza_bytes, floor.max_stanza_bytes);
-    now->max_stanza_bytes_before = tighter(now->max_stanza_bytes_before, floor.max_stanza_bytes_before);
+    now->max_stanza_bytes_before =
+        tighter(now->max_stanza_bytes_before, floor.max_stanza_bytes_before);
     now->max_depth = tighter(now->max_depth, floor.max_depth);
     now->max_attributes = tighter(now->max_attributes, floor.max_attributes);
     now->bytes_per_second = tighter(now->bytes_per_second, floor.bytes_per_second);
@@ -85,7 +86,8 @@ static struct host *host_for(struct hosts *hs, struct str name)
     return h;
 }
 
-bool hosts_take(struct hosts *hs, const struct control_hosts *table, const struct c2s_floors *floors)
+bool hosts_take(struct hosts *hs, const struct control_hosts *table,
+                const struct c2s_floors *floors)
 {
     struct host *h;
 

@@ -1,5 +1,5 @@
-/* The table of hosts: announced by session managers with a version, the highest wins; what this process's own file says is
- * never made laxer by it (ARCHITECTURE: sessions). Pure. */
+/* The table of hosts: announced by session managers with a version, the highest wins; what this
+ * process's own file says is never made laxer by it (ARCHITECTURE: sessions). Pure. */
 #ifndef C2S_HOSTS_H
 #define C2S_HOSTS_H
 
@@ -16,7 +16,8 @@ struct host {
 
 struct hosts {
     struct table by_name;
-    struct host *first; /* says who we are where a client asks for nobody we know (RFC 6120 §4.9.1.3); NULL: no table */
+    struct host *first; /* says who we are where a client asks for nobody we know (RFC 6120
+                           §4.9.1.3); NULL: no table */
     uint64_t version;   /* 0: no table yet */
     size_t count;       /* without those that are gone */
 };
@@ -24,8 +25,10 @@ struct hosts {
 void hosts_init(struct hosts *hs);
 void hosts_fini(struct hosts *hs);
 
-/* Takes over a table. Returns false, and changes nothing, when it is not newer than the one there is, or empty. */
-bool hosts_take(struct hosts *hs, const struct control_hosts *table, const struct c2s_floors *floors);
+/* Takes over a table. Returns false, and changes nothing, when it is not newer than the one there
+ * is, or empty. */
+bool hosts_take(struct hosts *hs, const struct control_hosts *table,
+                const struct c2s_floors *floors);
 
 /* The file has changed. */
 void hosts_apply_floors(struct hosts *hs, const struct c2s_floors *floors);

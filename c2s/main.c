@@ -1,5 +1,6 @@
-/* sallyport-c2s: the gate through which clients come in. It knows TCP, TLS and XML streams (RFC 6120 §4, §5, §11), and
- * leaves everything else, beginning with stream features, to the session managers behind the routers. */
+/* sallyport-c2s: the gate through which clients come in. It knows TCP, TLS and XML streams (RFC
+ * 6120 §4, §5, §11), and leaves everything else, beginning with stream features, to the session
+ * managers behind the routers. */
 #include "c2s/c2s.h"
 #include "c2s/commands.h"
 #include "c2s/conf.h"

@@ -13,7 +13,8 @@ enum {
     TRANSPORT_LAST = 0x2,
 };
 
-static const uint8_t signature[SIGNATURE_BYTES] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a };
+static const uint8_t signature[SIGNATURE_BYTES] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d,
+                                                    0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a };
 
 /* Source address, destination address, source port, destination port. */
 static enum err read_source(const uint8_t *p, size_t n, size_t ip_bytes, struct proxy_source *out)
@@ -27,7 +28,8 @@ static enum err read_source(const uint8_t *p, size_t n, size_t ip_bytes, struct 
     return ERR_OK;
 }
 
-static enum err read_body(const uint8_t *fixed, const uint8_t *body, size_t n, struct proxy_source *out)
+static enum err read_body(const uint8_t *fixed, const uint8_t *body, size_t n,
+                          struct proxy_source *out)
 {
     uint8_t command = fixed[12] & 0x0f, family = fixed[13] >> 4, transport = fixed[13] & 0x0f;
 

@@ -5,10 +5,13 @@
 
 #include "common/str.h"
 
-enum { PROXY_MAX_HEADER = 16 + 2048 }; /* with what a proxy may add (TLVs); longer ones are refused */
+enum {
+    PROXY_MAX_HEADER = 16 + 2048
+}; /* with what a proxy may add (TLVs); longer ones are refused */
 
 struct proxy_source {
-    bool is_known;   /* false: the proxy speaks for itself (LOCAL), or of a family that has no address: keep the socket's */
+    bool is_known; /* false: the proxy speaks for itself (LOCAL), or of a family that has no
+                      address: keep the socket's */
     uint8_t ip[16];
     size_t ip_bytes; /* 4 or 16 */
     uint16_t port;
@@ -16,7 +19,8 @@ struct proxy_source {
 
 /* Reads the header at the front of bytes.
  * out_used  how many bytes it took, on ERR_OK.
- * Returns ERR_OK, ERR_AGAIN (more bytes are needed), ERR_MALFORMED (anything else, version 1 too), ERR_LIMIT. */
+ * Returns ERR_OK, ERR_AGAIN (more bytes are needed), ERR_MALFORMED (anything else, version 1 too),
+ * ERR_LIMIT. */
 NODISCARD enum err proxy_read(struct str bytes, struct proxy_source *out_source, size_t *out_used);
 
 #endif

@@ -5,12 +5,14 @@ enum { MILLI = 1000 };
 
 static void refill(struct rate *r, int64_t per_second, uint64_t now_ms)
 {
-    int64_t full = per_second * RATE_BURST_MS; /* a thousandth of a token a millisecond and unit of the rate */
+    int64_t full =
+        per_second * RATE_BURST_MS; /* a thousandth of a token a millisecond and unit of the rate */
     uint64_t passed = r->at_ms && now_ms > r->at_ms ? now_ms - r->at_ms : 0;
 
     if (!r->at_ms)
         r->milli = full;
-    /* A debt larger than a bucket takes longer than a bucket to fill: bound the time by both, not by the burst alone. */
+    /* A debt larger than a bucket takes longer than a bucket to fill: bound the time by both, not
+     * by the burst alone. */
     else if (passed >= (uint64_t)((full - r->milli) / per_second + 1))
         r->milli = full;
     else

@@ -1,4 +1,5 @@
-/* A token bucket: how long must someone be left unread so that it stays at its rate? Pure; 16 bytes. */
+/* A token bucket: how long must someone be left unread so that it stays at its rate? Pure; 16
+ * bytes. */
 #ifndef C2S_RATE_H
 #define C2S_RATE_H
 

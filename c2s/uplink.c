@@ -1,4 +1,5 @@
-/* What comes by the links (uplink.h). LINK.md §4: a frame to C2S/INSTANCE-CONN is for a client, one to C2S is said to this process. */
+/* What comes by the links (uplink.h). LINK.md §4: a frame to C2S/INSTANCE-CONN is for a client, one
+ * to C2S is said to this process. */
 #include "c2s/uplink.h"
 
 #include "c2s/client.h"
@@ -13,7 +14,8 @@ static void refuse(const struct frame *f, const char *what)
     audit("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
 }
 
-static enum err on_peers(struct c2s *c2s, struct link *l, const struct frame *f, const struct xml *x)
+static enum err on_peers(struct c2s *c2s, struct link *l, const struct frame *f,
+                         const struct xml *x)
 {
     struct control_peers peers;
     enum err e;
@@ -34,7 +36,8 @@ static void end_hostless(struct c2s *c2s)
             client_fail(c, STREAM_HOST_GONE, NULL); /* RFC 6120 §4.9.3.5 */
 }
 
-static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f, const struct xml *x)
+static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
+                         const struct xml *x)
 {
     struct control_hosts hosts;
     enum err e;
@@ -45,10 +48,12 @@ static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
         return e;
     if (!hosts_take(&c2s->hosts, &hosts, &c2s->conf->floors)) {
         if (hosts.version < c2s->hosts.version)
-            log_warn("an older table of hosts is ignored", kv_u64("version", hosts.version), kv_str("sm", f->from));
+            log_warn("an older table of hosts is ignored", kv_u64("version", hosts.version),
+                     kv_str("sm", f->from));
         return ERR_OK;
     }
-    log_info("table of hosts", kv_u64("version", hosts.version), kv_u64("hosts", hosts.count), kv_str("sm", f->from));
+    log_info("table of hosts", kv_u64("version", hosts.version), kv_u64("hosts", hosts.count),
+             kv_str("sm", f->from));
     for (size_t i = 0; i < hosts.count; i++)
         if (c2s->starttls_creds && !tls_creds_covers(c2s->starttls_creds, hosts.hosts[i].name))
             log_warn("no certificate names this host", kv_str("host", hosts.hosts[i].name));
@@ -71,11 +76,13 @@ static enum err on_sync(struct c2s *c2s, struct link *l, const struct frame *f, 
 }
 
 /* A hint: <peers/> says when there is somebody again, and what is kept is sent again then. */
-static enum err on_bounce(struct c2s *c2s, struct link *l, const struct frame *f, const struct xml *x)
+static enum err on_bounce(struct c2s *c2s, struct link *l, const struct frame *f,
+                          const struct xml *x)
 {
     (void)c2s;
     (void)l;
-    log_debug("a frame came back", kv_str("s", f->s), kv_u64("n", f->n), kv_str("reason", xml_attr(x, "reason")));
+    log_debug("a frame came back", kv_str("s", f->s), kv_u64("n", f->n),
+              kv_str("reason", xml_attr(x, "reason")));
     return ERR_OK;
 }
 
@@ -101,7 +108,9 @@ static void on_control(struct c2s *c2s, struct link *l, const struct frame *f)
         return;
     }
     arena_reset(&c2s->link_arena);
-    if (xml_parse(c2s->parser, XML_ALONE, &control_xml_limits, f->payload, &c2s->link_arena, &x) != XML_OK || !str_is(x->ns, NS_LINK)) {
+    if (xml_parse(c2s->parser, XML_ALONE, &control_xml_limits, f->payload, &c2s->link_arena, &x) !=
+            XML_OK ||
+        !str_is(x->ns, NS_LINK)) {
         refuse(f, "not an element of the link");
         return;
     }

@@ -16,7 +16,8 @@ struct upstream *upstream_find(struct c2s *c2s, struct str name)
     return table_get(&c2s->upstreams, name);
 }
 
-/* It stayed away for too long: its sessions end here, and it learns that from the answer to its <sync/>. */
+/* It stayed away for too long: its sessions end here, and it learns that from the answer to its
+ * <sync/>. */
 static void on_away(struct timer *t)
 {
     struct upstream *u = CONTAINER_OF(t, struct upstream, away);
@@ -44,7 +45,7 @@ static struct upstream *upstream_new(struct c2s *c2s, struct str name)
     return u;
 }
 
-/* --- clients --------------------------------------------------------------------------------------------------------- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 static void leave_path(struct client *c)
 {
@@ -102,7 +103,7 @@ bool upstream_is_full(const struct upstream *u)
     return u->under_way >= (uint64_t)u->c2s->conf->sm_window_bytes;
 }
 
-/* --- paths ----------------------------------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 struct path *upstream_path(struct c2s *c2s, struct link *l, struct str name)
 {
@@ -172,7 +173,8 @@ static void path_lost(struct path *path)
     list_remove(&path->router_at);
     if (list_is_empty(&u->paths))
         timer_set(u->c2s->service->timers, &u->away, (uint64_t)u->c2s->conf->park_timeout_ms);
-    LIST_FOR_EACH(item, &path->clients) { /* nobody sends by it any more, whoever is let go on meanwhile */
+    LIST_FOR_EACH(item, &path->clients)
+    { /* nobody sends by it any more, whoever is let go on meanwhile */
         struct client *c = CONTAINER_OF(item, struct client, path_at);
 
         list_remove(&c->owing_at);
@@ -203,7 +205,8 @@ static void path_up(struct c2s *c2s, struct link *l, const struct control_peer *
     list_push_back(&u->paths, &path->at);
     list_push_back(&router_of(l)->paths, &path->router_at);
     timer_stop(&u->away);
-    log_info("path up", kv_text("sm", u->name), kv_str("router", link_name(l)), kv_text("instance", path->instance));
+    log_info("path up", kv_text("sm", u->name), kv_str("router", link_name(l)),
+             kv_text("instance", path->instance));
     while (!list_is_empty(&u->parked)) {
         struct client *c = CONTAINER_OF(list_first(&u->parked), struct client, path_at);
 
@@ -214,7 +217,7 @@ static void path_up(struct c2s *c2s, struct link *l, const struct control_peer *
         client_open_upstream(CONTAINER_OF(list_first(&c2s->unopened), struct client, path_at));
 }
 
-/* --- what routers tell ------------------------------------------------------------------------------------------------- */
+/* --- what routers tell ------------------------------------------------------------------------ */
 
 void upstream_router_up(struct c2s *c2s, struct link *l)
 {
@@ -250,7 +253,8 @@ static void on_peer(struct c2s *c2s, struct link *l, const struct control_peer *
 {
     struct path *path = upstream_path(c2s, l, peer->name);
 
-    if (!str_is(peer->role, link_role_names[LINK_ROLE_SM]) || peer->instance.n >= sizeof(path->instance))
+    if (!str_is(peer->role, link_role_names[LINK_ROLE_SM]) ||
+        peer->instance.n >= sizeof(path->instance))
         return;
     if (path && (!peer->is_up || !str_is(peer->instance, path->instance))) {
         path_lost(path); /* another instance is another one: what the old one had in hand is gone */

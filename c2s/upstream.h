@@ -1,5 +1,6 @@
-/* The session managers, as the routers tell of them, and the paths to them: one path is one router link on which one
- * session manager is reached. A client uses one path until that is lost (LINK.md §5), so that order is kept. */
+/* The session managers, as the routers tell of them, and the paths to them: one path is one router
+ * link on which one session manager is reached. A client uses one path until that is lost (LINK.md
+ * §5), so that order is kept. */
 #ifndef C2S_UPSTREAM_H
 #define C2S_UPSTREAM_H
 
@@ -48,8 +49,8 @@ struct path *upstream_path(struct c2s *c2s, struct link *l, struct str name);
 struct path *upstream_any(struct c2s *c2s);
 struct upstream *upstream_find(struct c2s *c2s, struct str name);
 
-/* Puts a client onto a path, or, with path NULL, among those that are parked at its upstream. A gate's kept bytes move
- * with it. */
+/* Puts a client onto a path, or, with path NULL, among those that are parked at its upstream. A
+ * gate's kept bytes move with it. */
 void upstream_attach(struct client *c, struct upstream *u, struct path *path);
 void upstream_detach(struct client *c);
 

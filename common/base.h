@@ -1,4 +1,5 @@
-/* What every file may rely on: assertions, attributes, the kinds of failure. Nothing else belongs here. */
+/* What every file may rely on: assertions, attributes, the kinds of failure. Nothing else belongs
+ * here. */
 #ifndef COMMON_BASE_H
 #define COMMON_BASE_H
 

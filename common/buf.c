@@ -92,7 +92,8 @@ void buf_add_base64(struct buf *b, struct str bytes)
     b->n += BASE64_ENCODE_RAW_LENGTH(bytes.n);
 }
 
-/* nettle skips white space and takes unused bits that are not zero; a canonical text encodes back to itself. */
+/* nettle skips white space and takes unused bits that are not zero; a canonical text encodes back
+ * to itself. */
 enum err buf_add_base64_decoded(struct buf *b, struct str text)
 {
     struct base64_decode_ctx ctx;
@@ -104,7 +105,8 @@ enum err buf_add_base64_decoded(struct buf *b, struct str text)
         return ERR_OK;
     buf_reserve(b, BASE64_DECODE_LENGTH(text.n));
     base64_decode_init(&ctx);
-    if (!base64_decode_update(&ctx, &n, (uint8_t *)b->p + b->n, text.n, text.p) || !base64_decode_final(&ctx))
+    if (!base64_decode_update(&ctx, &n, (uint8_t *)b->p + b->n, text.n, text.p) ||
+        !base64_decode_final(&ctx))
         return ERR_MALFORMED;
     buf_add_base64(&check, str_of(b->p + b->n, n));
     canonical = str_eq(buf_str(&check), text);

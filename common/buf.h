@@ -24,7 +24,8 @@ void buf_add_u64(struct buf *b, uint64_t value);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
-/* Drops n bytes at the front; n must not exceed b->n. What is left moves: amortise by dropping in large steps. */
+/* Drops n bytes at the front; n must not exceed b->n. What is left moves: amortise by dropping in
+ * large steps. */
 void buf_drop(struct buf *b, size_t n);
 
 /* Keeps the memory. */
@@ -39,8 +40,8 @@ static inline struct str buf_str(const struct buf *b)
     return str_of(b->p, b->n);
 }
 
-/* Base64 of RFC 4648 §4 with padding, in both directions. Decoding is strict: no white space, canonical
- * padding; ERR_MALFORMED leaves b as it was. */
+/* Base64 of RFC 4648 §4 with padding, in both directions. Decoding is strict: no white space,
+ * canonical padding; ERR_MALFORMED leaves b as it was. */
 void buf_add_base64(struct buf *b, struct str bytes);
 NODISCARD enum err buf_add_base64_decoded(struct buf *b, struct str text);
 

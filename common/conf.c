@@ -1,5 +1,5 @@
-/* Loading of configuration files: conf_scan.c checks names and shape, libconfuse reads the values, conf_value.c converts them.
- * What the values mean together is left to each program's check. */
+/* Loading of configuration files: conf_scan.c checks names and shape, libconfuse reads the values,
+ * conf_value.c converts them. What the values mean together is left to each program's check. */
 #include "common/conf.h"
 
 #include "common/conf_scan.h"
@@ -30,7 +30,8 @@ static void on_confuse_error(cfg_t *cfg, const char *format, va_list args)
 
     (void)cfg;
     buf_vprintf(&text, format, args);
-    conf_scan_fail(failing_scan, (struct conf_place){ failing_scan->path, 1 }, "%.*s", (int)text.n, text.p);
+    conf_scan_fail(failing_scan, (struct conf_place){ failing_scan->path, 1 }, "%.*s", (int)text.n,
+                   text.p);
     buf_fini(&text);
 }
 
@@ -53,7 +54,8 @@ static cfg_opt_t key_option(const struct conf_key *key)
 {
     return (cfg_opt_t){ .name = key->name,
                         .type = CFGT_STR,
-                        .flags = CFGF_NODEFAULT | (key->type == CONF_LIST ? CFGF_LIST : CFGF_NONE) };
+                        .flags =
+                            CFGF_NODEFAULT | (key->type == CONF_LIST ? CFGF_LIST : CFGF_NONE) };
 }
 
 static void add_options(cfg_opt_t *options, size_t *n, const struct conf_section *section)
@@ -99,14 +101,15 @@ static void free_options(cfg_opt_t *options)
     mem_free(options);
 }
 
-static void fail_key(struct loader *l, const struct conf_section *section, size_t index, const struct conf_key *key,
-                     const char *instead)
+static void fail_key(struct loader *l, const struct conf_section *section, size_t index,
+                     const struct conf_key *key, const char *instead)
 {
     struct buf expected = { 0 };
 
     conf_value_describe(key, &expected);
-    conf_scan_fail(&l->scan, conf_scan_place(&l->scan, section, index, key), "%s: expected %.*s%s%s%s", key->name,
-                   (int)expected.n, expected.p, instead ? ", not \"" : "; it must be given", instead ? instead : "",
+    conf_scan_fail(&l->scan, conf_scan_place(&l->scan, section, index, key),
+                   "%s: expected %.*s%s%s%s", key->name, (int)expected.n, expected.p,
+                   instead ? ", not \"" : "; it must be given", instead ? instead : "",
                    instead ? "\"" : "");
     buf_fini(&expected);
 }
@@ -132,7 +135,8 @@ static void load_key(struct loader *l, cfg_t *cfg, const struct conf_section *se
         fail_key(l, section, index, key, n == 0 ? "{}" : "this many");
 }
 
-static void load_keys(struct loader *l, cfg_t *cfg, const struct conf_section *section, size_t index, void *base)
+static void load_keys(struct loader *l, cfg_t *cfg, const struct conf_section *section,
+                      size_t index, void *base)
 {
     for (const struct conf_key *key = section->keys; key->name; key++)
         load_key(l, cfg, section, index, key, at_offset(base, key->offset));
@@ -151,8 +155,8 @@ static void load_titled(struct loader *l, cfg_t *cfg, const struct conf_section 
         const char *title = cfg_title(sub);
 
         if (!title || title[0] == '\0')
-            conf_scan_fail(&l->scan, conf_scan_place(&l->scan, section, i, NULL), "%s: expected a title that is not empty",
-                           section->name);
+            conf_scan_fail(&l->scan, conf_scan_place(&l->scan, section, i, NULL),
+                           "%s: expected a title that is not empty", section->name);
         *(char **)item = mem_strdup(title ? title : "");
         load_keys(l, sub, section, i, item);
     }
@@ -163,8 +167,8 @@ static void load_section(struct loader *l, cfg_t *cfg, const struct conf_section
     if (section->is_titled)
         load_titled(l, cfg, section);
     else if (section->name)
-        load_keys(l, cfg_size(cfg, section->name) > 0 ? cfg_getsec(cfg, section->name) : NULL, section, 0,
-                  at_offset(l->conf, section->offset));
+        load_keys(l, cfg_size(cfg, section->name) > 0 ? cfg_getsec(cfg, section->name) : NULL,
+                  section, 0, at_offset(l->conf, section->offset));
     else
         load_keys(l, cfg, section, 0, at_offset(l->conf, section->offset));
 }
@@ -180,7 +184,8 @@ static enum err load_values(struct loader *l)
     failing_scan = &l->scan;
     rc = cfg_parse_buf(cfg, l->scan.clean.p);
     failing_scan = NULL;
-    for (const struct conf_section *section = l->spec->sections; rc == CFG_SUCCESS && !section->is_end; section++)
+    for (const struct conf_section *section = l->spec->sections;
+         rc == CFG_SUCCESS && !section->is_end; section++)
         load_section(l, cfg, section);
     cfg_free(cfg);
     free_options(options);
@@ -246,7 +251,8 @@ void conf_free(const struct conf_spec *spec, void *conf)
     mem_free(conf);
 }
 
-/* Others' secrets stay secret: only the owner may read, or the group when root (or whoever hands secrets out) owns the file. */
+/* Others' secrets stay secret: only the owner may read, or the group when root (or whoever hands
+ * secrets out) owns the file. */
 static bool is_private(const struct stat *st)
 {
     mode_t others = st->st_mode & 077;
@@ -280,7 +286,8 @@ enum err conf_read_secret(const char *path, struct buf *out_secret, struct buf *
     line = str_trim(str_cut(&line, '\n'));
     if (!is_private(&st)) {
         mem_wipe(text, sizeof text);
-        return refuse_secret(path, "expected a file that others cannot read (chmod 600)", why, ERR_DENIED);
+        return refuse_secret(path, "expected a file that others cannot read (chmod 600)", why,
+                             ERR_DENIED);
     }
     if (line.n == 0)
         return refuse_secret(path, "expected a secret in the first line", why, ERR_MALFORMED);

@@ -83,8 +83,10 @@ static void take_double_quoted(struct conf_lex *x)
         else if (here.n > 1 && s.p[i] == '$' && s.p[i + 1] == '{')
             n = variable_length(here);
         if (n == 0) {
-            fail(x, s.p[i] == '\\' ? "expected an escape such as \\n, \\\\, \\x41 or \\101 behind the backslash"
-                                   : "expected a variable as ${NAME} or ${NAME:-default} on one line");
+            fail(x,
+                 s.p[i] == '\\'
+                     ? "expected an escape such as \\n, \\\\, \\x41 or \\101 behind the backslash"
+                     : "expected a variable as ${NAME} or ${NAME:-default} on one line");
             return;
         }
     }
@@ -109,7 +111,8 @@ static void take_single_quoted(struct conf_lex *x)
 
 static bool is_word_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("_-.:/@%[]", c);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           strchr("_-.:/@%[]", c);
 }
 
 static void take_word(struct conf_lex *x)

@@ -1,10 +1,17 @@
-/* The words of a configuration file, as libconfuse reads them, but strict: what its lexer would skip or misread is an error. */
+/* The words of a configuration file, as libconfuse reads them, but strict: what its lexer would
+ * skip or misread is an error. */
 #ifndef COMMON_CONF_LEX_H
 #define COMMON_CONF_LEX_H
 
 #include "common/str.h"
 
-enum conf_token { CONF_TOKEN_END, CONF_TOKEN_WORD, CONF_TOKEN_STRING, CONF_TOKEN_MARK, CONF_TOKEN_BAD };
+enum conf_token {
+    CONF_TOKEN_END,
+    CONF_TOKEN_WORD,
+    CONF_TOKEN_STRING,
+    CONF_TOKEN_MARK,
+    CONF_TOKEN_BAD
+};
 
 struct conf_lex {
     struct str rest;

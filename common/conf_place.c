@@ -1,5 +1,6 @@
-/* Sentences about a configuration that were made without its file at hand get the place that they speak of. Whoever checks what the
- * table cannot say knows keys and titles; where these stand is looked up here, in the one case where it matters. */
+/* Sentences about a configuration that were made without its file at hand get the place that they
+ * speak of. Whoever checks what the table cannot say knows keys and titles; where these stand is
+ * looked up here, in the one case where it matters. */
 #include "common/conf_scan.h"
 
 /* What a sentence begins with: KEY, or SECTION "TITLE", or SECTION "TITLE": KEY. */
@@ -48,7 +49,8 @@ static bool is_heading_of(const struct conf_found *f, const struct subject *s)
 }
 
 /* A key of the top level, or of a section when within is its heading. */
-static const struct conf_found *find_key(const struct conf_scan *scan, struct str key, const struct conf_found *within)
+static const struct conf_found *find_key(const struct conf_scan *scan, struct str key,
+                                         const struct conf_found *within)
 {
     for (const struct conf_found *f = scan->found; f; f = f->next) {
         if (!f->key || !str_is(key, f->key->name))
@@ -72,7 +74,8 @@ static const struct conf_found *find(const struct conf_scan *scan, const struct 
     return find_key(scan, s->name, NULL);
 }
 
-void conf_add_places(const struct conf_spec *spec, const char *path, struct str sentences, struct buf *out)
+void conf_add_places(const struct conf_spec *spec, const char *path, struct str sentences,
+                     struct buf *out)
 {
     struct conf_scan scan;
     struct buf unused = { 0 };
@@ -85,7 +88,8 @@ void conf_add_places(const struct conf_spec *spec, const char *path, struct str 
         const struct conf_found *f = find(&scan, &s);
 
         if (sentence.n > 0)
-            buf_printf(out, "%s:%d: %.*s\n", f ? f->place.file : path, f ? f->place.line : 1, STR_ARG(sentence));
+            buf_printf(out, "%s:%d: %.*s\n", f ? f->place.file : path, f ? f->place.line : 1,
+                       STR_ARG(sentence));
     }
     conf_scan_fini(&scan);
     buf_fini(&unused);

@@ -1,4 +1,5 @@
-/* What is made from the tables alone: the reference page, and the names of keys that a reload cannot change. */
+/* What is made from the tables alone: the reference page, and the names of keys that a reload
+ * cannot change. */
 #include "common/conf.h"
 #include "common/conf_value.h"
 
@@ -7,9 +8,10 @@ static const void *at_offset(const void *base, size_t offset)
     return (const char *)base + offset;
 }
 
-/* --- what needs a restart ---------------------------------------------------------------------------------------- */
+/* --- what needs a restart --------------------------------------------------------------------- */
 
-static void add_name(struct buf *out, const struct conf_section *section, const char *title, const char *key)
+static void add_name(struct buf *out, const struct conf_section *section, const char *title,
+                     const char *key)
 {
     if (out->n > 0)
         buf_add(out, STR(", "));
@@ -23,7 +25,8 @@ static void add_name(struct buf *out, const struct conf_section *section, const 
         out->n--; /* the space */
 }
 
-static void diff_keys(const struct conf_section *section, const char *title, const void *a, const void *b, struct buf *out)
+static void diff_keys(const struct conf_section *section, const char *title, const void *a,
+                      const void *b, struct buf *out)
 {
     for (const struct conf_key *key = section->keys; key->name; key++)
         if (key->when == CONF_AT_START &&
@@ -31,7 +34,8 @@ static void diff_keys(const struct conf_section *section, const char *title, con
             add_name(out, section, title, key->name);
 }
 
-static const void *find_item(const struct conf_section *section, const struct conf_items *items, const char *title)
+static const void *find_item(const struct conf_section *section, const struct conf_items *items,
+                             const char *title)
 {
     for (size_t i = 0; i < items->count; i++) {
         const void *item = at_offset(items->items, i * section->item_bytes);
@@ -51,8 +55,8 @@ static bool has_start_key(const struct conf_section *section)
 }
 
 /* Items of a that differ in b, and (only_missing) those that b lacks. */
-static void diff_items(const struct conf_section *section, const struct conf_items *a, const struct conf_items *b,
-                       bool only_missing, struct buf *out)
+static void diff_items(const struct conf_section *section, const struct conf_items *a,
+                       const struct conf_items *b, bool only_missing, struct buf *out)
 {
     for (size_t i = 0; i < a->count; i++) {
         const void *item = at_offset(a->items, i * section->item_bytes);
@@ -66,10 +70,12 @@ static void diff_items(const struct conf_section *section, const struct conf_ite
     }
 }
 
-void conf_diff_at_start(const struct conf_spec *spec, const void *old_conf, const void *new_conf, struct buf *out)
+void conf_diff_at_start(const struct conf_spec *spec, const void *old_conf, const void *new_conf,
+                        struct buf *out)
 {
     for (const struct conf_section *section = spec->sections; !section->is_end; section++) {
-        const void *a = at_offset(old_conf, section->offset), *b = at_offset(new_conf, section->offset);
+        const void *a = at_offset(old_conf, section->offset),
+                   *b = at_offset(new_conf, section->offset);
 
         if (section->is_titled) {
             diff_items(section, a, b, false, out);
@@ -80,7 +86,7 @@ void conf_diff_at_start(const struct conf_spec *spec, const void *old_conf, cons
     }
 }
 
-/* --- the reference page ------------------------------------------------------------------------------------------ */
+/* --- the reference page ----------------------------------------------------------------------- */
 
 /* mdoc(7): a backslash begins an escape, a dot or quote at the start of a line a macro. */
 static void add_mdoc_text(struct buf *out, const char *text)
@@ -131,7 +137,8 @@ static void write_mdoc_section(struct buf *out, const struct conf_section *secti
     if (!section->name)
         buf_add(out, STR(".Ss Top level\n"));
     else
-        buf_printf(out, ".Ss Section %s%s\n", section->name, section->is_titled ? " \\(dqTITLE\\(dq" : "");
+        buf_printf(out, ".Ss Section %s%s\n", section->name,
+                   section->is_titled ? " \\(dqTITLE\\(dq" : "");
     if (section->doc)
         add_mdoc_text(out, section->doc);
     buf_add(out, STR(".Bl -tag -width Ds\n"));
@@ -145,7 +152,8 @@ static void write_markdown_section(struct buf *out, const struct conf_section *s
     if (!section->name)
         buf_add(out, STR("## Top level\n\n"));
     else
-        buf_printf(out, "## Section `%s%s`\n\n", section->name, section->is_titled ? " \"TITLE\"" : "");
+        buf_printf(out, "## Section `%s%s`\n\n", section->name,
+                   section->is_titled ? " \"TITLE\"" : "");
     if (section->doc)
         buf_printf(out, "%s\n\n", section->doc);
     for (const struct conf_key *key = section->keys; key->name; key++) {

@@ -80,7 +80,8 @@ static const struct conf_section *find_section(const struct conf_spec *spec, str
 }
 
 /* A key of the section, or (section NULL) of any row of the top level. out_section: its row. */
-static const struct conf_key *find_key(const struct reader *r, struct str name, const struct conf_section **out_section)
+static const struct conf_key *find_key(const struct reader *r, struct str name,
+                                       const struct conf_section **out_section)
 {
     for (const struct conf_section *section = r->s->spec->sections; !section->is_end; section++) {
         if (section != r->section && (r->section || section->name))
@@ -95,7 +96,8 @@ static const struct conf_key *find_key(const struct reader *r, struct str name, 
     return NULL;
 }
 
-static const struct conf_found *find_found(const struct conf_scan *s, const struct conf_section *section, size_t index,
+static const struct conf_found *find_found(const struct conf_scan *s,
+                                           const struct conf_section *section, size_t index,
                                            const struct conf_key *key)
 {
     const struct conf_found *f = s->found;
@@ -198,11 +200,12 @@ static void refuse_unknown(struct reader *r, struct str name, const char *what)
         for (const struct conf_key *key = section->keys; key->name; key++)
             buf_printf(&known, "%s%s", known.n > 0 ? ", " : "", key->name);
     }
-    for (const struct conf_section *section = r->s->spec->sections; !r->section && !section->is_end; section++)
+    for (const struct conf_section *section = r->s->spec->sections; !r->section && !section->is_end;
+         section++)
         if (section->name)
             buf_printf(&known, "%ssection %s", known.n > 0 ? ", " : "", section->name);
-    conf_scan_fail(r->s, here(r), "%.*s: unknown %s, expected one of: %.*s", STR_ARG(name), what, (int)known.n,
-                   known.n > 0 ? known.p : "");
+    conf_scan_fail(r->s, here(r), "%.*s: unknown %s, expected one of: %.*s", STR_ARG(name), what,
+                   (int)known.n, known.n > 0 ? known.p : "");
     buf_fini(&known);
 }
 
@@ -217,8 +220,8 @@ static void read_key(struct reader *r, struct str name, struct conf_place place)
     if (!key)
         refuse_unknown(r, name, "key");
     else if (before)
-        conf_scan_fail(r->s, place, "%s: expected once, it was given at %s:%d already", text, before->place.file,
-                       before->place.line);
+        conf_scan_fail(r->s, place, "%s: expected once, it was given at %s:%d already", text,
+                       before->place.file, before->place.line);
     else
         add_found(r, (struct conf_found){ .section = section, .index = r->index, .key = key });
     read_value(r, key, text);
@@ -236,8 +239,9 @@ static size_t count_sections(struct reader *r, const struct conf_section *sectio
             continue;
         n++;
         if (!section->is_titled || str_eq(f->title, title))
-            conf_scan_fail(r->s, here(r), "%s: expected %s, it was given at %s:%d already", section->name,
-                           section->is_titled ? "another title" : "once", f->place.file, f->place.line);
+            conf_scan_fail(r->s, here(r), "%s: expected %s, it was given at %s:%d already",
+                           section->name, section->is_titled ? "another title" : "once",
+                           f->place.file, f->place.line);
     }
     return n;
 }
@@ -255,7 +259,8 @@ static void read_section(struct reader *r, struct str name)
         return;
     }
     if (has_title != section->is_titled) {
-        conf_scan_fail(r->s, here(r), "%s: expected %s title", section->name, section->is_titled ? "a" : "no");
+        conf_scan_fail(r->s, here(r), "%s: expected %s title", section->name,
+                       section->is_titled ? "a" : "no");
         r->lex.token = CONF_TOKEN_BAD;
         return;
     }
@@ -291,7 +296,8 @@ static void end_section(struct reader *r)
     conf_lex_next(&r->lex);
 }
 
-static enum err read_file(struct conf_scan *s, const char *path, int depth, struct conf_place asked_at);
+static enum err read_file(struct conf_scan *s, const char *path, int depth,
+                          struct conf_place asked_at);
 
 static void read_include(struct reader *r)
 {
@@ -301,7 +307,8 @@ static void read_include(struct reader *r)
 
     conf_lex_next(&r->lex);
     if (r->lex.token != CONF_TOKEN_STRING || r->section) {
-        give_up(r, r->section ? "expected include at the top level only" : "expected include(\"FILE\")");
+        give_up(r, r->section ? "expected include at the top level only"
+                              : "expected include(\"FILE\")");
         return;
     }
     name = str_of(r->lex.text.p + 1, r->lex.text.n - 2);
@@ -371,12 +378,14 @@ static enum err slurp(const char *path, struct buf *out, struct buf *reason)
         return ERR_IO;
     }
     if (!S_ISREG(st.st_mode) || st.st_size > CONF_MAX_FILE_BYTES) {
-        buf_printf(reason, "cannot be read: expected a regular file of at most %d bytes", CONF_MAX_FILE_BYTES);
+        buf_printf(reason, "cannot be read: expected a regular file of at most %d bytes",
+                   CONF_MAX_FILE_BYTES);
         close(fd);
         return ERR_IO;
     }
     buf_reserve(out, (size_t)st.st_size + 1);
-    while (out->n <= (size_t)st.st_size && (n = read(fd, out->p + out->n, (size_t)st.st_size + 1 - out->n)) > 0)
+    while (out->n <= (size_t)st.st_size &&
+           (n = read(fd, out->p + out->n, (size_t)st.st_size + 1 - out->n)) > 0)
         out->n += (size_t)n;
     close(fd);
     if (n < 0)
@@ -386,14 +395,16 @@ static enum err slurp(const char *path, struct buf *out, struct buf *reason)
     return reason->n > 0 ? ERR_IO : ERR_OK;
 }
 
-static enum err read_file(struct conf_scan *s, const char *path, int depth, struct conf_place asked_at)
+static enum err read_file(struct conf_scan *s, const char *path, int depth,
+                          struct conf_place asked_at)
 {
     struct reader r = { .s = s, .lex = { .line = 1 }, .depth = depth };
     struct buf text = { 0 }, reason = { 0 };
     enum err e;
 
     if (depth > CONF_MAX_DEPTH || ++s->file_count > CONF_MAX_INCLUDES) {
-        conf_scan_fail(s, asked_at, "include: expected at most %d files, %d deep", CONF_MAX_INCLUDES, CONF_MAX_DEPTH);
+        conf_scan_fail(s, asked_at, "include: expected at most %d files, %d deep",
+                       CONF_MAX_INCLUDES, CONF_MAX_DEPTH);
         return ERR_LIMIT;
     }
     r.file = arena_str(&s->arena, str_from(path)).p;
@@ -421,7 +432,8 @@ static const char *folder_of(struct arena *arena, const char *path)
     return arena_str(arena, slash == path ? STR("/") : str_of(path, (size_t)(slash - path))).p;
 }
 
-enum err conf_scan(struct conf_scan *s, const struct conf_spec *spec, const char *path, struct buf *why)
+enum err conf_scan(struct conf_scan *s, const struct conf_spec *spec, const char *path,
+                   struct buf *why)
 {
     enum err e;
 
@@ -442,8 +454,8 @@ void conf_scan_fini(struct conf_scan *s)
     buf_fini(&s->clean);
 }
 
-struct conf_place conf_scan_place(const struct conf_scan *s, const struct conf_section *section, size_t index,
-                                  const struct conf_key *key)
+struct conf_place conf_scan_place(const struct conf_scan *s, const struct conf_section *section,
+                                  size_t index, const struct conf_key *key)
 {
     const struct conf_found *f = find_found(s, section, index, key);
 
@@ -452,7 +464,8 @@ struct conf_place conf_scan_place(const struct conf_scan *s, const struct conf_s
     return f ? f->place : (struct conf_place){ s->path, 1 };
 }
 
-bool conf_scan_has(const struct conf_scan *s, const struct conf_section *section, size_t index, const struct conf_key *key)
+bool conf_scan_has(const struct conf_scan *s, const struct conf_section *section, size_t index,
+                   const struct conf_key *key)
 {
     return find_found(s, section, index, key) != NULL;
 }

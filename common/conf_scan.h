@@ -1,6 +1,7 @@
-/* The pass over a configuration file that stands in front of libconfuse. libconfuse takes the last of two equal keys and a section
- * that never ends, keeps its lexer's state after an error, and reports no position afterwards. So this pass checks names and shape
- * against the table, follows include(), remembers where each key stands, and hands on one clean text in which libconfuse finds
+/* The pass over a configuration file that stands in front of libconfuse. libconfuse takes the last
+ * of two equal keys and a section that never ends, keeps its lexer's state after an error, and
+ * reports no position afterwards. So this pass checks names and shape against the table, follows
+ * include(), remembers where each key stands, and hands on one clean text in which libconfuse finds
  * nothing to complain about; what the values are is libconfuse's to say. For conf.c alone. */
 #ifndef COMMON_CONF_SCAN_H
 #define COMMON_CONF_SCAN_H
@@ -41,19 +42,22 @@ struct conf_scan {
     bool has_failed;
 };
 
-/* Reads path and what it includes. Returns ERR_OK, ERR_IO (path cannot be read) or ERR_MALFORMED; why has the reasons.
- * s is zeroed by the callee; conf_scan_fini in every case. */
-NODISCARD enum err conf_scan(struct conf_scan *s, const struct conf_spec *spec, const char *path, struct buf *why);
+/* Reads path and what it includes. Returns ERR_OK, ERR_IO (path cannot be read) or ERR_MALFORMED;
+ * why has the reasons. s is zeroed by the callee; conf_scan_fini in every case. */
+NODISCARD enum err conf_scan(struct conf_scan *s, const struct conf_spec *spec, const char *path,
+                             struct buf *why);
 void conf_scan_fini(struct conf_scan *s);
 
 /* Where a key stands, or its section when it is not given, or the file's first line. */
-struct conf_place conf_scan_place(const struct conf_scan *s, const struct conf_section *section, size_t index,
-                                  const struct conf_key *key);
+struct conf_place conf_scan_place(const struct conf_scan *s, const struct conf_section *section,
+                                  size_t index, const struct conf_key *key);
 
 /* Whether the key was given there. */
-bool conf_scan_has(const struct conf_scan *s, const struct conf_section *section, size_t index, const struct conf_key *key);
+bool conf_scan_has(const struct conf_scan *s, const struct conf_section *section, size_t index,
+                   const struct conf_key *key);
 
 /* One line "FILE:LINE: key: what" into why. */
-void conf_scan_fail(struct conf_scan *s, struct conf_place place, const char *format, ...) PRINTF_LIKE(3, 4);
+void conf_scan_fail(struct conf_scan *s, struct conf_place place, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 #endif

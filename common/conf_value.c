@@ -14,9 +14,12 @@ struct unit {
 static const struct unit duration_units[] = {
     { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 }
 };
-static const struct unit size_units[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 }, { "", 1 }, { NULL, 0 } };
+static const struct unit size_units[] = {
+    { "G", 1 << 30 }, { "M", 1 << 20 }, { "k", 1 << 10 }, { "", 1 }, { NULL, 0 }
+};
 
-static enum err parse_units(struct str text, const struct unit *units, int64_t bare_factor, int64_t *out_value)
+static enum err parse_units(struct str text, const struct unit *units, int64_t bare_factor,
+                            int64_t *out_value)
 {
     struct str digits = text, suffix;
     int64_t value, factor = 0;
@@ -29,7 +32,8 @@ static enum err parse_units(struct str text, const struct unit *units, int64_t b
             factor = units->factor;
     if (suffix.n == 0)
         factor = bare_factor;
-    if (factor == 0 || str_to_i64(digits, &value) != ERR_OK || __builtin_mul_overflow(value, factor, out_value))
+    if (factor == 0 || str_to_i64(digits, &value) != ERR_OK ||
+        __builtin_mul_overflow(value, factor, out_value))
         return ERR_MALFORMED;
     return ERR_OK;
 }
@@ -63,7 +67,8 @@ static enum err set_number(const struct conf_key *key, int64_t *target, struct s
 
 static enum err set_bool(bool *target, struct str text)
 {
-    static const char *const on[] = { "yes", "true", "on" }, *const off[] = { "no", "false", "off" };
+    static const char *const on[] = { "yes", "true", "on" }, *const off[] = { "no", "false",
+                                                                              "off" };
 
     for (size_t i = 0; i < ARRAY_LEN(on); i++) {
         if (str_eq_nocase(text, str_from(on[i])) || str_eq_nocase(text, str_from(off[i]))) {
@@ -92,7 +97,8 @@ static void replace_text(char **target, char *text)
 }
 
 /* An empty text means what an absent key means, so that "${NAME:-}" may leave a key out. */
-static enum err set_text(const struct conf_key *key, char **target, struct str text, const char *folder)
+static enum err set_text(const struct conf_key *key, char **target, struct str text,
+                         const char *folder)
 {
     struct buf path = { 0 };
 
@@ -116,7 +122,8 @@ static void add_item(struct conf_list *list, struct str text)
     list->items[list->count++] = str_dup(text);
 }
 
-enum err conf_value_set(const struct conf_key *key, void *target, struct str text, const char *folder)
+enum err conf_value_set(const struct conf_key *key, void *target, struct str text,
+                        const char *folder)
 {
     switch (key->type) {
     case CONF_TEXT:

@@ -4,9 +4,10 @@
 
 #include "common/conf.h"
 
-/* Sets the target from text; for lists it is called once an item. folder: what relative paths are relative to.
- * ERR_MALFORMED when the text is not what the key takes: the target is as it was. */
-NODISCARD enum err conf_value_set(const struct conf_key *key, void *target, struct str text, const char *folder);
+/* Sets the target from text; for lists it is called once an item. folder: what relative paths are
+ * relative to. ERR_MALFORMED when the text is not what the key takes: the target is as it was. */
+NODISCARD enum err conf_value_set(const struct conf_key *key, void *target, struct str text,
+                                  const char *folder);
 
 /* Sets the target from the key's fallback, which must be good. */
 void conf_value_set_fallback(const struct conf_key *key, void *target, const char *folder);

@@ -1,5 +1,5 @@
-/* One control request: its arguments, the command that it names, its answer. Sockets are ctl_server.c's, the form of the
- * answer is ctl_body.c's. */
+/* One control request: its arguments, the command that it names, its answer. Sockets are
+ * ctl_server.c's, the form of the answer is ctl_body.c's. */
 #include "common/ctl.h"
 
 #include "common/ctl_body.h"
@@ -35,7 +35,8 @@ struct ctl_request *ctl_request_new(struct str line, ctl_answer_fn *answer, void
     while (str_is_set(rest) && r->count < ARRAY_LEN(r->args))
         r->args[r->count++] = str_cut(&rest, CTL_SEPARATOR);
     r->is_json = r->count > 0 && str_is(r->args[0], "json");
-    r->is_malformed = r->count < 2 || str_is_set(rest) || (!r->is_json && !str_is(r->args[0], "text"));
+    r->is_malformed =
+        r->count < 2 || str_is_set(rest) || (!r->is_json && !str_is(r->args[0], "text"));
     return r;
 }
 
@@ -44,7 +45,8 @@ void ctl_request_abandon(struct ctl_request *r)
     r->answer = NULL;
 }
 
-static const struct ctl_command *find_command(const struct ctl_table *tables, struct str name, void **out_app)
+static const struct ctl_command *find_command(const struct ctl_table *tables, struct str name,
+                                              void **out_app)
 {
     for (; tables->commands; tables++) {
         for (const struct ctl_command *c = tables->commands; c->name; c++) {
@@ -57,19 +59,23 @@ static const struct ctl_command *find_command(const struct ctl_table *tables, st
     return NULL;
 }
 
-static void audit_command(const struct ctl_request *r, const struct ctl_command *c, bool is_allowed, uint32_t uid)
+static void audit_command(const struct ctl_request *r, const struct ctl_command *c, bool is_allowed,
+                          uint32_t uid)
 {
-    audit("control-command", kv_text("command", c->name), kv_str(ctl_arg_count(r) > 0 ? "subject" : NULL, ctl_arg(r, 0)),
-          kv_u64("uid", uid), kv_text("result", is_allowed ? "run" : "refused"));
+    audit("control-command", kv_text("command", c->name),
+          kv_str(ctl_arg_count(r) > 0 ? "subject" : NULL, ctl_arg(r, 0)), kv_u64("uid", uid),
+          kv_text("result", is_allowed ? "run" : "refused"));
 }
 
-static void refuse(struct ctl_request *r, enum ctl_exit code, const char *sentence, const char *detail)
+static void refuse(struct ctl_request *r, enum ctl_exit code, const char *sentence,
+                   const char *detail)
 {
     ctl_say(r, "%s%s", sentence, detail);
     ctl_finish(r, code);
 }
 
-void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables, enum ctl_right right, uint32_t uid)
+void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables, enum ctl_right right,
+                     uint32_t uid)
 {
     void *app = NULL;
     const struct ctl_command *c = r->is_malformed ? NULL : find_command(tables, r->args[1], &app);
@@ -145,7 +151,8 @@ void ctl_list_commands(struct ctl_request *r, const struct ctl_table *tables)
     ctl_columns(r, (const char *const[]){ "command", "right", "usage", "doc", NULL });
     for (; tables->commands; tables++)
         for (const struct ctl_command *c = tables->commands; c->name; c++)
-            ctl_row(r, (const struct str[]){ str_from(c->name), c->right == CTL_ADMIN ? STR("admin") : STR("read"),
+            ctl_row(r, (const struct str[]){ str_from(c->name),
+                                             c->right == CTL_ADMIN ? STR("admin") : STR("read"),
                                              str_from(c->usage), str_from(c->doc) });
 }
 

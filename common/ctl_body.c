@@ -59,7 +59,7 @@ void ctl_body_say(struct ctl_body *b, struct str sentence)
     buf_add(&b->sentences, sentence);
 }
 
-/* --- text -------------------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 /* A stranger's text must not drive the administrator's terminal. LF stays in sentences only. */
 static void add_visible(struct buf *out, struct str s, bool keep_lines)
@@ -67,8 +67,8 @@ static void add_visible(struct buf *out, struct str s, bool keep_lines)
     while (s.n > 0) {
         uint32_t code = 0;
         size_t n = str_utf8_next(s, &code);
-        bool is_bad = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
-                      (code >= 0x2066 && code <= 0x2069);
+        bool is_bad = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+                      (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 
         if (is_bad && keep_lines && code == '\n')
             is_bad = false;
@@ -109,7 +109,8 @@ static void add_padded(struct buf *out, struct str s, size_t width)
         buf_add_char(out, ' ');
 }
 
-static void write_row(const struct ctl_body *b, const struct ctl_value *cells, const size_t *widths, struct buf *out)
+static void write_row(const struct ctl_body *b, const struct ctl_value *cells, const size_t *widths,
+                      struct buf *out)
 {
     for (size_t i = 0; i < b->column_count; i++) {
         struct str text = cells ? shown(&cells[i]) : str_from(b->columns[i]);
@@ -153,7 +154,7 @@ void ctl_body_write_text(const struct ctl_body *b, struct buf *out)
     }
 }
 
-/* --- JSON (RFC 8259) --------------------------------------------------------------------------------------------- */
+/* --- JSON (RFC 8259) -------------------------------------------------------------------------- */
 
 static void add_json_text(struct buf *out, struct str s)
 {
@@ -178,7 +179,8 @@ static void add_json_text(struct buf *out, struct str s)
     buf_add_char(out, '"');
 }
 
-static void add_json_member(struct buf *out, bool is_first, const char *name, const struct ctl_value *v)
+static void add_json_member(struct buf *out, bool is_first, const char *name,
+                            const struct ctl_value *v)
 {
     if (!is_first)
         buf_add_char(out, ',');

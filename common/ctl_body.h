@@ -1,4 +1,5 @@
-/* What a control command answers, collected and then written as text for people or as JSON for programs. No sockets. For ctl.c. */
+/* What a control command answers, collected and then written as text for people or as JSON for
+ * programs. No sockets. For ctl.c. */
 #ifndef COMMON_CTL_BODY_H
 #define COMMON_CTL_BODY_H
 
@@ -29,10 +30,12 @@ void ctl_body_row(struct ctl_body *b, const struct str *cells);
 void ctl_body_field(struct ctl_body *b, const char *name, struct str text, bool is_number);
 void ctl_body_say(struct ctl_body *b, struct str sentence);
 
-/* People: facts as "name: value", then the table, then the sentences. What strangers chose is escaped. */
+/* People: facts as "name: value", then the table, then the sentences. What strangers chose is
+ * escaped. */
 void ctl_body_write_text(const struct ctl_body *b, struct buf *out);
 
-/* Programs: a table alone is a list of objects; all else one object with the facts, "rows" and "message". */
+/* Programs: a table alone is a list of objects; all else one object with the facts, "rows" and
+ * "message". */
 void ctl_body_write_json(const struct ctl_body *b, struct buf *out);
 
 #endif

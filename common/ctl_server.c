@@ -1,5 +1,5 @@
-/* The two control sockets: one request a connection, read, run, answered, closed. Who may connect is the files' modes;
- * what a request means is ctl.c's. */
+/* The two control sockets: one request a connection, read, run, answered, closed. Who may connect
+ * is the files' modes; what a request means is ctl.c's. */
 #include "common/ctl_server.h"
 
 #include "common/log.h"
@@ -128,11 +128,12 @@ static void on_accept(void *owner, struct conn *c)
     conn_set_owner(c, &asker_events, a);
 }
 
-static enum err open_door(struct ctl_server *s, struct door *d, enum ctl_right right, struct buf *why)
+static enum err open_door(struct ctl_server *s, struct door *d, enum ctl_right right,
+                          struct buf *why)
 {
     struct listener_options options = { .backlog = 128, .inherited_fd = -1, .unix_mode = 0660 };
-    int n = snprintf(options.address.host, sizeof options.address.host, "%s/%s%s.sock", s->options.folder, s->options.name,
-                     right == CTL_ADMIN ? "-admin" : "");
+    int n = snprintf(options.address.host, sizeof options.address.host, "%s/%s%s.sock",
+                     s->options.folder, s->options.name, right == CTL_ADMIN ? "-admin" : "");
 
     options.address.is_unix = true;
     options.unix_group = right == CTL_ADMIN ? s->options.admin_group : s->options.group;
@@ -144,7 +145,8 @@ static enum err open_door(struct ctl_server *s, struct door *d, enum ctl_right r
     return listener_open(s->options.net, &options, on_accept, d, &d->listener, why);
 }
 
-enum err ctl_server_open(const struct ctl_server_options *options, struct ctl_server **out_server, struct buf *why)
+enum err ctl_server_open(const struct ctl_server_options *options, struct ctl_server **out_server,
+                         struct buf *why)
 {
     struct ctl_server *s = mem_new(struct ctl_server);
     enum err e;

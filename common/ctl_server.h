@@ -1,4 +1,5 @@
-/* The server's side of the control sockets, for service.c: requests are read, found in tables of commands, and answered. */
+/* The server's side of the control sockets, for service.c: requests are read, found in tables of
+ * commands, and answered. */
 #ifndef COMMON_CTL_SERVER_H
 #define COMMON_CTL_SERVER_H
 
@@ -14,17 +15,20 @@ struct ctl_table {
     void *app;                          /* handed to their run */
 };
 
-/* --- one request, without sockets (ctl.c) -------------------------------------------------------------------------- */
+/* --- one request, without sockets (ctl.c) ----------------------------------------------------- */
 
-/* The whole answer, borrowed for the call; called exactly once, from ctl_finish. The request is gone afterwards. */
+/* The whole answer, borrowed for the call; called exactly once, from ctl_finish. The request is
+ * gone afterwards. */
 typedef void ctl_answer_fn(void *owner, struct str answer);
 
 /* line: without its LF. It is answered by ctl_request_run, also when it is malformed. */
 struct ctl_request *ctl_request_new(struct str line, ctl_answer_fn *answer, void *owner);
 
-/* Finds the command and runs it; it may be finished when this returns. The first argument of a command that administers is
- * audited with the caller's uid: it is the subject (an account, a level), never a secret. */
-void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables, enum ctl_right right, uint32_t uid);
+/* Finds the command and runs it; it may be finished when this returns. The first argument of a
+ * command that administers is audited with the caller's uid: it is the subject (an account, a
+ * level), never a secret. */
+void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables, enum ctl_right right,
+                     uint32_t uid);
 
 /* The asker is gone: answer is not called any more. The request still lives until ctl_finish. */
 void ctl_request_abandon(struct ctl_request *r);
@@ -32,7 +36,7 @@ void ctl_request_abandon(struct ctl_request *r);
 /* Of the command commands: the rows of these tables. */
 void ctl_list_commands(struct ctl_request *r, const struct ctl_table *tables);
 
-/* --- the sockets (ctl_server.c) -------------------------------------------------------------------------------------- */
+/* --- the sockets (ctl_server.c) --------------------------------------------------------------- */
 
 struct ctl_server;
 
@@ -46,9 +50,11 @@ struct ctl_server_options {
 };
 
 /* why: one sentence on failure. */
-NODISCARD enum err ctl_server_open(const struct ctl_server_options *options, struct ctl_server **out_server, struct buf *why);
+NODISCARD enum err ctl_server_open(const struct ctl_server_options *options,
+                                   struct ctl_server **out_server, struct buf *why);
 
-/* Closes sockets and connections. Requests that are under way are abandoned and still to be finished. NULL is fine. */
+/* Closes sockets and connections. Requests that are under way are abandoned and still to be
+ * finished. NULL is fine. */
 void ctl_server_close(struct ctl_server *s);
 
 #endif

@@ -46,7 +46,8 @@ static inline struct list *list_first(const struct list *head)
     return list_is_empty(head) ? NULL : head->next;
 }
 
-#define LIST_FOR_EACH(item, head) for (struct list *item = (head)->next; item != (head); item = item->next)
+#define LIST_FOR_EACH(item, head)                                                                  \
+    for (struct list *item = (head)->next; item != (head); item = item->next)
 
 /* The body may remove and free item. */
 #define LIST_FOR_EACH_SAFE(item, following, head) \

@@ -1,5 +1,6 @@
-/* One line an event, written with one write(2), so that lines of several processes in one file stay whole.
- * A registry of the process: the one place besides the metrics that is global. Rotation and shipping are others' work. */
+/* One line an event, written with one write(2), so that lines of several processes in one file stay
+ * whole. A registry of the process: the one place besides the metrics that is global. Rotation and
+ * shipping are others' work. */
 #include "common/log.h"
 
 #include "common/buf.h"
@@ -44,11 +45,13 @@ static bool needs_quotes(struct str s)
     return s.n == 0;
 }
 
-/* Control characters of both ranges, and those that turn the direction of text around in a terminal. */
+/* Control characters of both ranges, and those that turn the direction of text around in a
+ * terminal. */
 static bool is_dangerous(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
+           code == 0xfeff;
 }
 
 static void add_quoted(struct buf *line, struct str s)
@@ -121,8 +124,8 @@ static bool is_journal(void)
     unsigned long long device, inode;
     struct stat st;
 
-    return told && sscanf(told, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
-           st.st_ino == inode;
+    return told && sscanf(told, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 /* "<6>" for journald, which knows the rest; the time in front of everything elsewhere. */
@@ -139,7 +142,8 @@ static void begin_line(struct buf *line, const struct target *t, int priority)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    buf_printf(line, "%s.%03ldZ %s[%ld] ", stamp, now.tv_nsec / 1000000, logger.name ? logger.name : "-", (long)getpid());
+    buf_printf(line, "%s.%03ldZ %s[%ld] ", stamp, now.tv_nsec / 1000000,
+               logger.name ? logger.name : "-", (long)getpid());
     if (priority != PRIORITY_NOTICE) /* "audit=…" says it */
         buf_printf(line, "%s: ", priority_name(priority));
 }

@@ -1,10 +1,11 @@
 /* The log and the audit log: one line an event, a constant sentence and key=value pairs.
- * Never a message body, never a secret. Values come from strangers: they are quoted and escaped here.
+ * Never a message body, never a secret. Values come from strangers: they are quoted and escaped
+ * here.
  *
  *     log_info("link up", kv_str("peer", name), kv_u64("instance", n));
  *
- * Where journald reads standard error each line starts with the priority for it ("<6>"); everywhere else with the UTC
- * time of RFC 3339. */
+ * Where journald reads standard error each line starts with the priority for it ("<6>"); everywhere
+ * else with the UTC time of RFC 3339. */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
@@ -48,7 +49,8 @@ static inline struct kv kv_err(enum err e)
  * name     the executable's, "c2s"; shown in each line of a file.
  * file     path, or NULL for standard error. Reopened by log_reopen (SIGHUP, after rotation).
  * audit    path of the audit log, or NULL: then audit lines go to the log, marked audit=EVENT. */
-NODISCARD enum err log_open(const char *name, const char *file, const char *audit, enum log_level level);
+NODISCARD enum err log_open(const char *name, const char *file, const char *audit,
+                            enum log_level level);
 NODISCARD enum err log_reopen(void);
 void log_close(void);
 void log_set_level(enum log_level level);
@@ -64,8 +66,8 @@ void log_write(enum log_level level, const char *sentence, const struct kv *pair
 #define log_debug(sentence, ...) \
     (log_is_on(LOG_DEBUG) ? log_write(LOG_DEBUG, sentence, LOG_PAIRS(__VA_ARGS__)) : (void)0)
 
-/* Security events: logins, refusals, links, policy violations, administration. event is one of the names
- * listed in deploy/audit-events.txt (a test compares that list with the code). */
+/* Security events: logins, refusals, links, policy violations, administration. event is one of the
+ * names listed in deploy/audit-events.txt (a test compares that list with the code). */
 void audit_write(const char *event, const struct kv *pairs);
 #define audit(event, ...) audit_write(event, LOG_PAIRS(__VA_ARGS__))
 

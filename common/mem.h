@@ -1,5 +1,5 @@
-/* Small allocations. They cannot fail: the process ends instead, so every growth that strangers can cause
- * is checked against a configured limit before it comes here. */
+/* Small allocations. They cannot fail: the process ends instead, so every growth that strangers can
+ * cause is checked against a configured limit before it comes here. */
 #ifndef COMMON_MEM_H
 #define COMMON_MEM_H
 

@@ -1,4 +1,5 @@
-/* The registry of counters and its text form (Prometheus text exposition format 0.0.4). Who serves the text is service's business. */
+/* The registry of counters and its text form (Prometheus text exposition format 0.0.4). Who serves
+ * the text is service's business. */
 #include "common/metric.h"
 
 #include "common/mem.h"
@@ -24,7 +25,8 @@ static struct {
     void *more_owner;
 } registry;
 
-/* Asking again for what is there already does nothing: a module may be started twice in one process. */
+/* Asking again for what is there already does nothing: a module may be started twice in one
+ * process. */
 void metric_register(struct metric *m)
 {
     if (!registry.end)
@@ -77,10 +79,12 @@ static void write_more(struct buf *out, const char *name)
 
 static void write_head(struct buf *out, const char *name, const char *help, enum metric_kind kind)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind == METRIC_COUNTER ? "counter" : "gauge");
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+               kind == METRIC_COUNTER ? "counter" : "gauge");
 }
 
-static void write_number(struct buf *out, const char *name, const char *help, enum metric_kind kind, double value)
+static void write_number(struct buf *out, const char *name, const char *help, enum metric_kind kind,
+                         double value)
 {
     write_head(out, name, help, kind);
     buf_printf(out, "%s %.15g\n", name, value);
@@ -116,10 +120,13 @@ static void write_memory(struct buf *out)
     unsigned long long total, resident;
     double page = (double)sysconf(_SC_PAGESIZE);
 
-    if (!read_small("/proc/self/statm", text, sizeof text) || sscanf(text, "%llu %llu", &total, &resident) != 2)
+    if (!read_small("/proc/self/statm", text, sizeof text) ||
+        sscanf(text, "%llu %llu", &total, &resident) != 2)
         return;
-    write_number(out, "process_virtual_memory_bytes", "Address space.", METRIC_GAUGE, (double)total * page);
-    write_number(out, "process_resident_memory_bytes", "Memory in use.", METRIC_GAUGE, (double)resident * page);
+    write_number(out, "process_virtual_memory_bytes", "Address space.", METRIC_GAUGE,
+                 (double)total * page);
+    write_number(out, "process_resident_memory_bytes", "Memory in use.", METRIC_GAUGE,
+                 (double)resident * page);
 }
 
 static void write_descriptors(struct buf *out)
@@ -133,13 +140,16 @@ static void write_descriptors(struct buf *out)
             count += entry->d_name[0] != '.';
         closedir(dir);
         /* The folder's own descriptor was among them. */
-        write_number(out, "process_open_fds", "Open descriptors.", METRIC_GAUGE, (double)(count - 1));
+        write_number(out, "process_open_fds", "Open descriptors.", METRIC_GAUGE,
+                     (double)(count - 1));
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        write_number(out, "process_max_fds", "Limit of open descriptors.", METRIC_GAUGE, (double)limit.rlim_cur);
+        write_number(out, "process_max_fds", "Limit of open descriptors.", METRIC_GAUGE,
+                     (double)limit.rlim_cur);
 }
 
-/* proc(5): the 22nd field of stat counts clock ticks since boot; the second may itself hold spaces and brackets. */
+/* proc(5): the 22nd field of stat counts clock ticks since boot; the second may itself hold spaces
+ * and brackets. */
 static double started_at(void)
 {
     char text[4096], *at;
@@ -172,6 +182,7 @@ void metric_write(struct buf *out)
     write_descriptors(out);
     if (start_time == 0)
         start_time = started_at();
-    write_number(out, "process_start_time_seconds", "Start, seconds since 1970.", METRIC_GAUGE, start_time);
+    write_number(out, "process_start_time_seconds", "Start, seconds since 1970.", METRIC_GAUGE,
+                 start_time);
     write_more(out, NULL);
 }

@@ -1,5 +1,5 @@
-/* The scrape endpoint. Only the request line is looked at; everything is bounded: head, time, connections.
- * RFC 1945 (HTTP/1.0). */
+/* The scrape endpoint. Only the request line is looked at; everything is bounded: head, time,
+ * connections. RFC 1945 (HTTP/1.0). */
 #include "common/metrics_http.h"
 
 #include "common/mem.h"
@@ -38,7 +38,8 @@ static void add_answer(struct buf *out, const char *status, struct str body)
 
 void metrics_http_answer(struct str head, struct buf *out)
 {
-    struct str line = str_trim(str_cut(&head, '\n')), method = str_cut(&line, ' '), path = str_cut(&line, ' ');
+    struct str line = str_trim(str_cut(&head, '\n')), method = str_cut(&line, ' '),
+               path = str_cut(&line, ' ');
     struct buf body = { 0 };
 
     path = str_of(path.p, str_find(path, '?'));
@@ -70,7 +71,8 @@ static void end_scraper(struct scraper *s, uint64_t linger_ms)
 
 static bool is_whole(struct str head)
 {
-    return memmem(head.p, head.n, "\r\n\r\n", 4) != NULL || memmem(head.p, head.n, "\n\n", 2) != NULL;
+    return memmem(head.p, head.n, "\r\n\r\n", 4) != NULL ||
+           memmem(head.p, head.n, "\n\n", 2) != NULL;
 }
 
 static void on_data(void *owner, struct conn *c, struct str bytes)
@@ -125,15 +127,19 @@ static bool is_local(const struct net_address *a)
     return a->is_unix || strncmp(a->host, "127.", 4) == 0 || strcmp(a->host, "::1") == 0;
 }
 
-enum err metrics_http_open(struct net *net, struct timers *timers, const char *address, struct metrics_http **out_http,
-                           struct buf *why)
+enum err metrics_http_open(struct net *net, struct timers *timers, const char *address,
+                           struct metrics_http **out_http, struct buf *why)
 {
     struct listener_options options = { .backlog = 16, .inherited_fd = -1, .unix_mode = 0660 };
     struct metrics_http *h;
     enum err e;
 
-    if (net_address_parse(str_from(address), &options.address) != ERR_OK || !is_local(&options.address)) {
-        buf_printf(why, "metrics: expected an address as 127.0.0.1:9100, [::1]:9100 or unix:/PATH, not \"%s\"", address);
+    if (net_address_parse(str_from(address), &options.address) != ERR_OK ||
+        !is_local(&options.address)) {
+        buf_printf(
+            why,
+            "metrics: expected an address as 127.0.0.1:9100, [::1]:9100 or unix:/PATH, not \"%s\"",
+            address);
         return ERR_DENIED;
     }
     h = mem_new(struct metrics_http);

@@ -7,7 +7,8 @@
 
 struct metrics_http;
 
-/* address: as in the configuration. why: one sentence on failure; ERR_DENIED when others than this host could reach it. */
+/* address: as in the configuration. why: one sentence on failure; ERR_DENIED when others than this
+ * host could reach it. */
 NODISCARD enum err metrics_http_open(struct net *net, struct timers *timers, const char *address,
                                      struct metrics_http **out_http, struct buf *why);
 void metrics_http_close(struct metrics_http *h); /* NULL is fine */

@@ -1,5 +1,5 @@
-/* The service manager's side door: readiness and watchdog by sd_notify(3), sockets by sd_listen_fds(3), both by hand (40 lines)
- * instead of a library. For service.c. */
+/* The service manager's side door: readiness and watchdog by sd_notify(3), sockets by
+ * sd_listen_fds(3), both by hand (40 lines) instead of a library. For service.c. */
 #ifndef COMMON_NOTIFY_H
 #define COMMON_NOTIFY_H
 

@@ -1,4 +1,5 @@
-/* The skeleton's course: arguments, configuration, start, loop, end. Reload, drain and commands are service_control.c's. */
+/* The skeleton's course: arguments, configuration, start, loop, end. Reload, drain and commands are
+ * service_control.c's. */
 #include "common/service.h"
 
 #include "common/log.h"
@@ -20,9 +21,16 @@ const char service_version[] = VERSION;
 const char *const service_log_levels[] = { "error", "warn", "info", "debug", NULL };
 static const enum log_level levels[] = { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* --- arguments --------------------------------------------------------------------------------------------------- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_REFERENCE, ACTION_VERSION, ACTION_HELP, ACTION_USAGE };
+enum action {
+    ACTION_RUN,
+    ACTION_CHECK,
+    ACTION_REFERENCE,
+    ACTION_VERSION,
+    ACTION_HELP,
+    ACTION_USAGE
+};
 
 struct arguments {
     enum action action;
@@ -41,7 +49,8 @@ static enum action action_of(int option, struct arguments *a)
     case 'r':
         if (optarg && strcmp(optarg, "markdown") != 0 && strcmp(optarg, "mdoc") != 0)
             return ACTION_USAGE;
-        a->format = optarg && strcmp(optarg, "markdown") == 0 ? CONF_FORMAT_MARKDOWN : CONF_FORMAT_MDOC;
+        a->format =
+            optarg && strcmp(optarg, "markdown") == 0 ? CONF_FORMAT_MARKDOWN : CONF_FORMAT_MDOC;
         return ACTION_REFERENCE;
     case 'V':
         return ACTION_VERSION;
@@ -63,7 +72,8 @@ static struct arguments read_arguments(int argc, char **argv)
     int option;
 
     optind = 1;
-    while (a.action != ACTION_USAGE && (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
+    while (a.action != ACTION_USAGE &&
+           (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
         a.action = action_of(option, &a);
     if (optind < argc || (!a.path && (a.action == ACTION_RUN || a.action == ACTION_CHECK)))
         a.action = ACTION_USAGE;
@@ -91,7 +101,7 @@ static void print_reference(const struct service_spec *spec, enum conf_format fo
     buf_fini(&page);
 }
 
-/* --- configuration ----------------------------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 enum err service_load_conf(const struct process *p, void **out_conf, struct buf *why)
 {
@@ -124,18 +134,20 @@ static enum err load_first(struct process *p)
     return e;
 }
 
-/* Letters, digits and hyphens before the first dot of the component's name: it becomes part of paths. */
+/* Letters, digits and hyphens before the first dot of the component's name: it becomes part of
+ * paths. */
 static char *make_name(const struct process *p)
 {
     const char *full = p->spec->instance_name ? p->spec->instance_name(p->conf) : NULL;
-    size_t n = full ? strspn(full, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") : 0;
+    size_t n =
+        full ? strspn(full, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") : 0;
 
     if (n == 0 || (full[n] != '\0' && full[n] != '.'))
         return mem_strdup(p->spec->name);
     return str_dup(str_of(full, n));
 }
 
-/* --- start ------------------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static void on_watchdog(uv_timer_t *timer)
 {
@@ -143,7 +155,8 @@ static void on_watchdog(uv_timer_t *timer)
     notify_send("WATCHDOG=1");
 }
 
-/* Timers of the skeleton do not keep the loop alive: the end of the loop means that the program has closed everything. */
+/* Timers of the skeleton do not keep the loop alive: the end of the loop means that the program has
+ * closed everything. */
 static void open_loop(struct process *p)
 {
     struct service *s = &p->service;
@@ -155,7 +168,8 @@ static void open_loop(struct process *p)
     s->timers = timers_new(s->loop);
     s->started_ms = uv_now(s->loop);
     p->drain_timer.data = p->watchdog.data = p;
-    ASSERT(uv_timer_init(s->loop, &p->drain_timer) == 0 && uv_timer_init(s->loop, &p->watchdog) == 0);
+    ASSERT(uv_timer_init(s->loop, &p->drain_timer) == 0 &&
+           uv_timer_init(s->loop, &p->watchdog) == 0);
     uv_unref((uv_handle_t *)&p->drain_timer);
     uv_unref((uv_handle_t *)&p->watchdog);
     if (watchdog_ms > 1)
@@ -166,9 +180,13 @@ static void open_loop(struct process *p)
 static enum err open_control(struct process *p, struct buf *why)
 {
     const struct service_conf *conf = service_own_conf(p);
-    struct ctl_server_options options = { .net = p->service.net, .timers = p->service.timers, .folder = conf->control_dir,
-                                          .name = p->name, .group = conf->control_group,
-                                          .admin_group = conf->control_admin_group, .tables = p->tables };
+    struct ctl_server_options options = { .net = p->service.net,
+                                          .timers = p->service.timers,
+                                          .folder = conf->control_dir,
+                                          .name = p->name,
+                                          .group = conf->control_group,
+                                          .admin_group = conf->control_admin_group,
+                                          .tables = p->tables };
 
     p->tables[0] = (struct ctl_table){ service_commands, p };
     if (p->spec->commands)
@@ -180,7 +198,8 @@ static enum err open_metrics(struct process *p, struct buf *why)
 {
     const char *address = service_own_conf(p)->metrics;
 
-    return address ? metrics_http_open(p->service.net, p->service.timers, address, &p->metrics, why) : ERR_OK;
+    return address ? metrics_http_open(p->service.net, p->service.timers, address, &p->metrics, why)
+                   : ERR_OK;
 }
 
 static enum err start(struct process *p, struct buf *why)
@@ -206,7 +225,7 @@ void service_ready(struct service *s)
     notify_send("READY=1");
 }
 
-/* --- end --------------------------------------------------------------------------------------------------------- */
+/* --- end -------------------------------------------------------------------------------------- */
 
 void service_stop(struct process *p)
 {
@@ -251,7 +270,8 @@ static void close_own(struct process *p)
     service_signals_close(p);
 }
 
-/* First what the program has (it may need sockets and timers for a proper end), then what the skeleton gave it. */
+/* First what the program has (it may need sockets and timers for a proper end), then what the
+ * skeleton gave it. */
 static void close_all(struct process *p)
 {
     uv_timer_start(&p->drain_timer, on_stop_timeout, STOP_TIMEOUT_MS, 0);
@@ -267,7 +287,7 @@ static void close_all(struct process *p)
         mem_free(p->service.loop);
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void run_loop(struct process *p)
 {
@@ -299,7 +319,8 @@ static void run_process(struct process *p)
     service_harden();
     p->name = make_name(p);
     if (log_open(p->name, conf->log_file, conf->audit_file, levels[conf->log_level]) != ERR_OK) {
-        fprintf(stderr, "cannot open the log %s\n", conf->log_file ? conf->log_file : conf->audit_file);
+        fprintf(stderr, "cannot open the log %s\n",
+                conf->log_file ? conf->log_file : conf->audit_file);
         p->exit_code = SERVICE_EXIT_FAILED;
         return;
     }

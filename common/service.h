@@ -1,7 +1,8 @@
-/* The skeleton of every executable: arguments, configuration, log, privileges, signals, control socket, metrics,
- * readiness, reload, drain. main() is a table handed to service_run.
+/* The skeleton of every executable: arguments, configuration, log, privileges, signals, control
+ * socket, metrics, readiness, reload, drain. main() is a table handed to service_run.
  *
- * Usage of each executable: -c FILE, --check (only checks), --reference (prints the reference page of its keys),
+ * Usage of each executable: -c FILE, --check (only checks), --reference (prints the reference page
+ * of its keys),
  * --version, --help. Exit codes: 0, 1 (failed while running), 2 (usage), 78 (configuration). */
 #ifndef COMMON_SERVICE_H
 #define COMMON_SERVICE_H
@@ -16,15 +17,18 @@ struct service_conf {
     char *log_file;        /* NULL: standard error */
     char *audit_file;      /* NULL: into the log */
     int log_level;         /* index of service_log_levels */
-    char *control_dir;     /* NULL: no control sockets; else NAME.sock (read) and NAME-admin.sock in it */
+    char *
+        control_dir; /* NULL: no control sockets; else NAME.sock (read) and NAME-admin.sock in it */
     char *control_group;       /* may read */
     char *control_admin_group; /* may administer */
-    char *metrics;         /* "127.0.0.1:9100" or "unix:/path"; NULL: none. Only loopback and Unix sockets are accepted */
+    char *metrics; /* "127.0.0.1:9100" or "unix:/path"; NULL: none. Only loopback and Unix sockets
+                      are accepted */
     char *user;            /* to become after the listeners are open; NULL: stay */
     int64_t drain_ms;      /* SIGTERM: at most so long */
 };
 
-/* Rows for struct service_conf at offset 0; put SERVICE_CONF_KEYS first into the top-level table. */
+/* Rows for struct service_conf at offset 0; put SERVICE_CONF_KEYS first into the top-level table.
+ */
 extern const char *const service_log_levels[]; /* "error" "warn" "info" "debug" NULL */
 #define SERVICE_CONF_KEYS \
     { "log_file", CONF_PATH, offsetof(struct service_conf, log_file), "", 0, 0, NULL, CONF_AT_START, "Where the log goes; standard error when absent." }, \
@@ -50,24 +54,26 @@ struct service_spec {
     const char *name;    /* "c2s"; the executable is sallyport-NAME */
     const char *summary; /* one line for --help */
     const struct conf_spec *conf;
-    /* The process's own component name ("c2s-1.example.internal"): what is before its first dot names log lines and control
-     * sockets. May be NULL: then name does. */
+    /* The process's own component name ("c2s-1.example.internal"): what is before its first dot
+     * names log lines and control sockets. May be NULL: then name does. */
     const char *(*instance_name)(const void *conf);
-    /* What the table of keys cannot say (a file that does not exist, keys that contradict); may be NULL.
-     * why: lines as conf_load makes them. Used by --check, at start and at reload. */
+    /* What the table of keys cannot say (a file that does not exist, keys that contradict); may be
+     * NULL. why: lines as conf_load makes them. Used by --check, at start and at reload. */
     enum err (*check)(const void *conf, struct buf *why);
     /* Opens everything. The loop is not running yet; privileges are dropped when it has returned.
      * why: one sentence on failure. */
     enum err (*start)(struct service *s, void **out_app, struct buf *why);
-    /* SIGHUP or the control socket, s->conf already the new one; old_conf is freed afterwards. Keeps the old state of
-     * what cannot be loaded, and says so in why (logged as an error). May be NULL. */
+    /* SIGHUP or the control socket, s->conf already the new one; old_conf is freed afterwards.
+     * Keeps the old state of what cannot be loaded, and says so in why (logged as an error). May be
+     * NULL. */
     enum err (*reload)(struct service *s, const void *old_conf, struct buf *why);
-    /* SIGTERM: stop taking new work, end what there is, then call service_drained; service_run does not wait
-     * longer than the key drain. May be NULL. */
+    /* SIGTERM: stop taking new work, end what there is, then call service_drained; service_run does
+     * not wait longer than the key drain. May be NULL. */
     void (*drain)(struct service *s);
     /* Closes and frees everything; the loop runs until all handles are closed. */
     void (*stop)(struct service *s);
-    const struct ctl_command *commands; /* besides the common ones: status, health, reload, drain, metrics, log-level */
+    const struct ctl_command
+        *commands; /* besides the common ones: status, health, reload, drain, metrics, log-level */
     /* Adds fields to status, and returns how healthy it is for health (may be NULL). */
     enum ctl_exit (*status)(struct service *s, struct ctl_request *r);
 };
@@ -75,13 +81,14 @@ struct service_spec {
 /* Returns the exit code of the process. */
 int service_run(const struct service_spec *spec, int argc, char **argv);
 
-/* Says that start's promise holds now: READY=1 to the service manager (sd_notify) and a log line. start need not be
- * ready when it returns (c2s is when it has a host table). */
+/* Says that start's promise holds now: READY=1 to the service manager (sd_notify) and a log line.
+ * start need not be ready when it returns (c2s is when it has a host table). */
 void service_ready(struct service *s);
 void service_drained(struct service *s);
 
-/* For status: adds a field with the days that are left of a certificate. expiry: seconds since 1970; 0: there is none, no field.
- * Returns CTL_OK, CTL_WARNING in its last 14 days, CTL_CRITICAL when it has ended. */
+/* For status: adds a field with the days that are left of a certificate. expiry: seconds since
+ * 1970; 0: there is none, no field. Returns CTL_OK, CTL_WARNING in its last 14 days, CTL_CRITICAL
+ * when it has ended. */
 enum { SERVICE_EXPIRY_WARNING_DAYS = 14 };
 enum ctl_exit service_certificate_health(struct ctl_request *r, const char *field, int64_t expiry);
 
@@ -91,8 +98,8 @@ void service_fail(struct service *s, const char *sentence);
 /* Version of the software, "0.1.0". */
 extern const char service_version[];
 
-/* Listening sockets handed over by the service manager (LISTEN_FDS, LISTEN_FDNAMES): the descriptor with this name,
- * or -1. Each can be taken once. */
+/* Listening sockets handed over by the service manager (LISTEN_FDS, LISTEN_FDNAMES): the descriptor
+ * with this name, or -1. Each can be taken once. */
 int service_inherited_fd(const char *name);
 
 #endif

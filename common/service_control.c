@@ -11,7 +11,7 @@
 static const char *const state_names[] = { "starting", "ready", "draining", "stopping" };
 static const enum log_level levels[] = { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* --- reload ------------------------------------------------------------------------------------------------------ */
+/* --- reload ----------------------------------------------------------------------------------- */
 
 static void say(struct buf *out, struct str sentence)
 {
@@ -47,7 +47,8 @@ static enum err take_over(struct process *p, const void *old_conf, struct buf *o
     conf_diff_at_start(p->spec->conf, p->conf_at_start, p->conf, &names);
     if (names.n > 0) {
         log_warn("these keys take effect at the next start", kv_str("keys", buf_str(&names)));
-        buf_printf(out, "%sthese keys take effect at the next start: %.*s", out->n > 0 ? "\n" : "", (int)names.n, names.p);
+        buf_printf(out, "%sthese keys take effect at the next start: %.*s", out->n > 0 ? "\n" : "",
+                   (int)names.n, names.p);
     }
     if (p->spec->reload)
         e = p->spec->reload(&p->service, old_conf, &why);
@@ -103,7 +104,7 @@ enum err service_reload(struct process *p, struct buf *out)
     return e;
 }
 
-/* --- drain ------------------------------------------------------------------------------------------------------- */
+/* --- drain ------------------------------------------------------------------------------------ */
 
 static void on_drain_timeout(uv_timer_t *timer)
 {
@@ -138,7 +139,7 @@ void service_drained(struct service *s)
         service_stop(p);
 }
 
-/* --- commands ---------------------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void add_state(struct process *p, struct ctl_request *r)
 {

@@ -1,5 +1,6 @@
-/* What the files of the skeleton share: service.c (arguments, start, end), service_control.c (reload, drain, the common commands),
- * service_signals.c, service_system.c (limits, privileges). */
+/* What the files of the skeleton share: service.c (arguments, start, end), service_control.c
+ * (reload, drain, the common commands), service_signals.c, service_system.c (limits, privileges).
+ */
 #ifndef COMMON_SERVICE_PRIVATE_H
 #define COMMON_SERVICE_PRIVATE_H
 

@@ -23,9 +23,12 @@
 #define IS_SANITIZED 0
 #endif
 
-enum { MALLOC_ARENAS = 2 }; /* the loop's, and one for the thread pool: each costs memory that idle connections would use */
+enum {
+    MALLOC_ARENAS = 2
+}; /* the loop's, and one for the thread pool: each costs memory that idle connections would use */
 
-/* A core would hold keys and passwords. Whoever debugs or measures memory says so, and the leak checker needs it. */
+/* A core would hold keys and passwords. Whoever debugs or measures memory says so, and the leak
+ * checker needs it. */
 static void forbid_dumps(void)
 {
     static const struct rlimit none = { 0, 0 };
@@ -70,11 +73,13 @@ enum err service_drop_privileges(const struct service_conf *conf, struct buf *wh
     if (geteuid() == user->pw_uid)
         return ERR_OK;
     if (!give_file(conf->log_file, user) || !give_file(conf->audit_file, user) ||
-        initgroups(conf->user, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0) {
+        initgroups(conf->user, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+        setuid(user->pw_uid) != 0) {
         buf_printf(why, "user: cannot become \"%s\": %s", conf->user, strerror(errno));
         return ERR_DENIED;
     }
     /* Nothing may bring them back. */
-    ASSERT(user->pw_uid == 0 || (setuid(0) != 0 && geteuid() == user->pw_uid && getegid() == user->pw_gid));
+    ASSERT(user->pw_uid == 0 ||
+           (setuid(0) != 0 && geteuid() == user->pw_uid && getegid() == user->pw_gid));
     return ERR_OK;
 }

@@ -21,7 +21,8 @@ bool str_starts_with(struct str s, struct str prefix)
 
 bool str_ends_with(struct str s, struct str suffix)
 {
-    return s.n >= suffix.n && (suffix.n == 0 || str_eq(str_of(s.p + s.n - suffix.n, suffix.n), suffix));
+    return s.n >= suffix.n &&
+           (suffix.n == 0 || str_eq(str_of(s.p + s.n - suffix.n, suffix.n), suffix));
 }
 
 bool str_eq_nocase(struct str a, struct str b)
@@ -89,7 +90,8 @@ enum err str_to_u64(struct str s, uint64_t *out_value)
     for (size_t i = 0; i < s.n; i++) {
         unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
 
-        if (digit > 9 || __builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)digit, &v))
+        if (digit > 9 || __builtin_mul_overflow(v, (uint64_t)10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)digit, &v))
             return ERR_MALFORMED;
     }
     *out_value = v;
@@ -122,7 +124,11 @@ size_t str_utf8_next(struct str s, uint32_t *out_code)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     unsigned char c = s.n > 0 ? (unsigned char)s.p[0] : 0xff;
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : c >= 0xe0 && c < 0xf0 ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
     uint32_t code = n == 1 ? c : n == 0 ? 0 : c & (0xffu >> (n + 1));
 
     if (n == 0 || n > s.n)

@@ -59,8 +59,8 @@ bool str_eq_const_time(struct str a, struct str b);
 /* The index of the first c, or s.n. */
 size_t str_find(struct str s, char c);
 
-/* Cuts *rest at the first c: returns what was before it and leaves what is behind it; without c the whole
- * is returned and *rest becomes absent. */
+/* Cuts *rest at the first c: returns what was before it and leaves what is behind it; without c the
+ * whole is returned and *rest becomes absent. */
 struct str str_cut(struct str *rest, char c);
 
 /* Without ASCII white space (space, tab, CR, LF) at both ends. */
@@ -75,7 +75,8 @@ NODISCARD enum err str_to_i64(struct str s, int64_t *out_value);
 /* A heap copy that ends in NUL; the caller frees it with mem_free. NUL bytes inside are kept. */
 char *str_dup(struct str s);
 
-/* The length of the UTF-8 sequence at s.p and its code point, or 0 when it is not well-formed (RFC 3629). */
+/* The length of the UTF-8 sequence at s.p and its code point, or 0 when it is not well-formed (RFC
+ * 3629). */
 size_t str_utf8_next(struct str s, uint32_t *out_code);
 bool str_is_utf8(struct str s);
 

@@ -95,7 +95,8 @@ static size_t find_slot(const struct table *t, uint64_t hash, struct str key)
 {
     size_t i = hash & (t->cap - 1);
 
-    while (t->slots[i].item && !(t->slots[i].hash == hash && str_eq(t->key_of(t->slots[i].item), key)))
+    while (t->slots[i].item &&
+           !(t->slots[i].hash == hash && str_eq(t->key_of(t->slots[i].item), key)))
         i = (i + 1) & (t->cap - 1);
     return i;
 }
@@ -153,7 +154,8 @@ void *table_remove(struct table *t, struct str key)
     if (!item)
         return NULL;
     t->count--;
-    /* Moves back every later member of the run that a probe could no longer reach across the hole. */
+    /* Moves back every later member of the run that a probe could no longer reach across the hole.
+     */
     for (i = (hole + 1) & (t->cap - 1); t->slots[i].item; i = (i + 1) & (t->cap - 1)) {
         size_t home = t->slots[i].hash & (t->cap - 1);
 

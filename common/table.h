@@ -1,5 +1,5 @@
-/* A hash table from byte strings to things that hold their own key. Keys come from strangers: SipHash-2-4
- * under a random key, open addressing with linear probing, 8 to 32 bytes an entry. */
+/* A hash table from byte strings to things that hold their own key. Keys come from strangers:
+ * SipHash-2-4 under a random key, open addressing with linear probing, 8 to 32 bytes an entry. */
 #ifndef COMMON_TABLE_H
 #define COMMON_TABLE_H
 
@@ -34,8 +34,8 @@ void *table_put(struct table *t, void *item);
 /* Returns what was removed, or NULL. */
 void *table_remove(struct table *t, struct str key);
 
-/* Walks all items in no order: for (size_t at = 0; (x = table_next(&t, &at));) Nothing may be put or removed
- * meanwhile. */
+/* Walks all items in no order: for (size_t at = 0; (x = table_next(&t, &at));) Nothing may be put
+ * or removed meanwhile. */
 void *table_next(const struct table *t, size_t *at);
 
 /* SipHash-2-4 (Aumasson, Bernstein 2012) under a 128-bit key. */

@@ -1,11 +1,13 @@
-/* The hashed wheel. One uv_timer_t sleeps until the next slot that holds something: an idle process does not wake up. */
+/* The hashed wheel. One uv_timer_t sleeps until the next slot that holds something: an idle process
+ * does not wake up. */
 #include "common/timer.h"
 
 #include "common/mem.h"
 
 enum {
     TICK_MS = 100,
-    SLOT_COUNT = 1024 /* a power of two: 102 s a turn; what is due later is passed over once a turn */
+    SLOT_COUNT =
+        1024 /* a power of two: 102 s a turn; what is due later is passed over once a turn */
 };
 
 struct timers {
@@ -47,7 +49,8 @@ static void plan_wake(struct timers *ts)
     }
 }
 
-/* The slot is emptied first, so that what fires may set, stop and free any timer, itself included. */
+/* The slot is emptied first, so that what fires may set, stop and free any timer, itself included.
+ */
 static void fire_slot(struct timers *ts, struct list *slot, uint64_t now_tick)
 {
     struct list due;

@@ -9,7 +9,8 @@
 
 enum { TLS_MAX_ALPN = 8 };
 
-/* The tls-server-end-point of one of our certificates, which GnuTLS would work out again for each connection. */
+/* The tls-server-end-point of one of our certificates, which GnuTLS would work out again for each
+ * connection. */
 struct tls_end_point {
     const void *der; /* GnuTLS's own, as long-lived as the credentials; tells certificates apart */
     struct str value;

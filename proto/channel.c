@@ -1,5 +1,5 @@
-/* The owner's end of a channel: what it has taken and not yet confirmed, what it has sent and is not yet final. The gate's end
- * is channel_gate.c. LINK.md §6. */
+/* The owner's end of a channel: what it has taken and not yet confirmed, what it has sent and is
+ * not yet final. The gate's end is channel_gate.c. LINK.md §6. */
 #include "proto/channel.h"
 
 #include "common/mem.h"
@@ -23,10 +23,12 @@ static bool is_id(const struct frame_id *id)
 
 static bool is_same_id(const struct frame_id *a, const struct frame_id *b)
 {
-    return a->count == b->count && a->part == b->part && memcmp(a->session, b->session, sizeof a->session) == 0;
+    return a->count == b->count && a->part == b->part &&
+           memcmp(a->session, b->session, sizeof a->session) == 0;
 }
 
-void channel_owner_init(struct channel_owner *o, uint64_t epoch, bool is_new, void (*on_taken)(struct channel_owner *))
+void channel_owner_init(struct channel_owner *o, uint64_t epoch, bool is_new,
+                        void (*on_taken)(struct channel_owner *))
 {
     *o = (struct channel_owner){ .epoch = epoch, .is_synced = is_new, .on_taken = on_taken };
     list_init(&o->ups);
@@ -34,7 +36,7 @@ void channel_owner_init(struct channel_owner *o, uint64_t epoch, bool is_new, vo
     o->unwritten = &o->downs;
 }
 
-/* --- up frames --------------------------------------------------------------------------------------------------- */
+/* --- up frames -------------------------------------------------------------------------------- */
 
 static void free_unused(struct channel_up *up)
 {
@@ -57,7 +59,8 @@ static void make_final(struct channel_up *up)
     up_unref(up);
 }
 
-enum channel_verdict channel_owner_up(struct channel_owner *o, uint64_t e, uint64_t n, struct channel_up **out_up)
+enum channel_verdict channel_owner_up(struct channel_owner *o, uint64_t e, uint64_t n,
+                                      struct channel_up **out_up)
 {
     struct channel_up *up;
 
@@ -82,10 +85,12 @@ struct channel_up *channel_up_hold(struct channel_up *up)
     return up;
 }
 
-/* h is cumulative: it moves only when the first frame that is not taken over becomes so, and then over all behind it that are. */
+/* h is cumulative: it moves only when the first frame that is not taken over becomes so, and then
+ * over all behind it that are. */
 static void move_taken(struct channel_owner *o, struct channel_up *first)
 {
-    for (struct list *item = &first->at; item != &o->ups && up_at(item)->holds == 0; item = item->next)
+    for (struct list *item = &first->at; item != &o->ups && up_at(item)->holds == 0;
+         item = item->next)
         o->up_taken = up_at(item)->n;
     if (o->on_taken)
         o->on_taken(o);
@@ -124,7 +129,7 @@ bool channel_owner_has_final(const struct channel_owner *o, uint64_t n)
     return o->is_synced && n <= o->up_final;
 }
 
-/* --- down frames ------------------------------------------------------------------------------------------------- */
+/* --- down frames ------------------------------------------------------------------------------ */
 
 static struct channel_down *add_down(struct channel_owner *o, uint64_t n, const struct frame_id *id)
 {
@@ -190,10 +195,12 @@ bool channel_owner_is_open(const struct channel_owner *o, const struct channel_w
 {
     if (!o->is_synced || o->down_last - o->down_final >= CHANNEL_MAX_UNFINAL)
         return false;
-    return o->flight_frames == 0 || (o->flight_frames < w->max_frames && o->flight_bytes < w->max_bytes);
+    return o->flight_frames == 0 ||
+           (o->flight_frames < w->max_frames && o->flight_bytes < w->max_bytes);
 }
 
-/* Only after a new owner's sync, and for slow clients, is anything known; then it is among the oldest. */
+/* Only after a new owner's sync, and for slow clients, is anything known; then it is among the
+ * oldest. */
 struct channel_down *channel_owner_known(const struct channel_owner *o, const struct frame_id *id)
 {
     uint32_t left = o->known_count;
@@ -208,16 +215,18 @@ struct channel_down *channel_owner_known(const struct channel_owner *o, const st
     return NULL;
 }
 
-/* The payload of a copy that is not written is wanted as well: what the client does not take in time goes to the store. */
-static void join(struct channel_owner *o, struct channel_down *d, struct bytes *payload, struct channel_up *origin)
+/* The payload of a copy that is not written is wanted as well: what the client does not take in
+ * time goes to the store. */
+static void join(struct channel_owner *o, struct channel_down *d, struct bytes *payload,
+                 struct channel_up *origin)
 {
     if (!d->is_written && !d->payload)
         set_payload(o, d, payload);
     set_origin(d, origin);
 }
 
-struct channel_down *channel_owner_push(struct channel_owner *o, const struct frame_id *id, struct bytes *payload,
-                                        struct channel_up *origin)
+struct channel_down *channel_owner_push(struct channel_owner *o, const struct frame_id *id,
+                                        struct bytes *payload, struct channel_up *origin)
 {
     struct channel_down *d = is_id(id) ? channel_owner_known(o, id) : NULL;
 
@@ -288,9 +297,10 @@ bool channel_owner_confirm(struct channel_owner *o, uint64_t e, uint64_t h, uint
     return true;
 }
 
-/* --- final ------------------------------------------------------------------------------------------------------- */
+/* --- final ------------------------------------------------------------------------------------ */
 
-/* What is known may be pushed again by a repetition that its origin, if it has one, does not stand for: a row of the store. */
+/* What is known may be pushed again by a repetition that its origin, if it has one, does not stand
+ * for: a row of the store. */
 static bool is_final(struct channel_owner *o, const struct channel_down *d)
 {
     if (!d->is_written || d->pins > 0 || (d->origin && !d->origin->is_final))
@@ -322,7 +332,7 @@ void channel_owner_fini(struct channel_owner *o)
     o->is_synced = false;
 }
 
-/* --- a new owner ------------------------------------------------------------------------------------------------- */
+/* --- a new owner ------------------------------------------------------------------------------ */
 
 static bool is_sound(const struct channel_synced *a)
 {
@@ -339,7 +349,8 @@ static bool is_sound(const struct channel_synced *a)
     return true;
 }
 
-/* A frame that has no id and is not written needs an entry too: it is in the window until its h comes. */
+/* A frame that has no id and is not written needs an entry too: it is in the window until its h
+ * comes. */
 static void add_unwritten(struct channel_owner *o, uint64_t n, const struct frame_id *id)
 {
     struct channel_down *d = add_down(o, n, id);
@@ -359,7 +370,8 @@ static void add_written_copy(struct channel_owner *o, const struct channel_copy 
     set_known(o, d);
 }
 
-enum err channel_owner_synced(struct channel_owner *o, uint64_t stored_up, const struct channel_synced *answer)
+enum err channel_owner_synced(struct channel_owner *o, uint64_t stored_up,
+                              const struct channel_synced *answer)
 {
     uint32_t i = 0;
 
@@ -368,7 +380,8 @@ enum err channel_owner_synced(struct channel_owner *o, uint64_t stored_up, const
     if (!is_sound(answer))
         return ERR_MALFORMED;
     o->is_synced = true;
-    o->up_last = o->up_taken = o->up_final = stored_up > answer->up_taken ? stored_up : answer->up_taken;
+    o->up_last = o->up_taken = o->up_final =
+        stored_up > answer->up_taken ? stored_up : answer->up_taken;
     for (; i < answer->copy_count && answer->copies[i].n <= answer->down_written; i++)
         add_written_copy(o, &answer->copies[i]);
     for (uint64_t n = answer->down_written + 1; n <= answer->down_last; n++) {

@@ -1,4 +1,5 @@
-/* The gate's end of a channel: what it keeps until it is taken over, what it remembers until it is final. LINK.md §6. */
+/* The gate's end of a channel: what it keeps until it is taken over, what it remembers until it is
+ * final. LINK.md §6. */
 #include "proto/channel.h"
 
 #include "common/mem.h"
@@ -28,7 +29,7 @@ void channel_gate_fini(struct channel_gate *g)
     g->copy_first = g->copy_count = g->copy_cap = 0;
 }
 
-/* --- up ---------------------------------------------------------------------------------------------------------- */
+/* --- up --------------------------------------------------------------------------------------- */
 
 uint64_t channel_gate_push(struct channel_gate *g, struct bytes *payload)
 {
@@ -43,10 +44,11 @@ uint64_t channel_gate_push(struct channel_gate *g, struct bytes *payload)
 
 bool channel_gate_is_open(const struct channel_gate *g, const struct channel_window *w)
 {
-    return list_is_empty(&g->kept) || (g->up_last - g->up_taken < w->max_frames && g->kept_bytes < w->max_bytes);
+    return list_is_empty(&g->kept) ||
+           (g->up_last - g->up_taken < w->max_frames && g->kept_bytes < w->max_bytes);
 }
 
-/* --- down -------------------------------------------------------------------------------------------------------- */
+/* --- down ------------------------------------------------------------------------------------- */
 
 static bool is_id(const struct frame_id *id)
 {
@@ -69,8 +71,10 @@ static void remember(struct channel_gate *g, uint64_t n, const struct frame_id *
     g->copies[g->copy_first + g->copy_count++] = (struct channel_copy){ .n = n, .id = *id };
 }
 
-/* An owner keeps to CHANNEL_MAX_UNFINAL; one that does not is not followed further, so that nothing here grows without limit. */
-enum channel_verdict channel_gate_down(struct channel_gate *g, uint64_t e, uint64_t n, const struct frame_id *id_or_null)
+/* An owner keeps to CHANNEL_MAX_UNFINAL; one that does not is not followed further, so that nothing
+ * here grows without limit. */
+enum channel_verdict channel_gate_down(struct channel_gate *g, uint64_t e, uint64_t n,
+                                       const struct frame_id *id_or_null)
 {
     if (e != g->epoch || n != g->down_last + 1)
         return CHANNEL_DROP;
@@ -127,7 +131,7 @@ void channel_gate_written(struct channel_gate *g, uint64_t n)
         g->down_written = n;
 }
 
-/* --- a new owner ------------------------------------------------------------------------------------------------- */
+/* --- a new owner ------------------------------------------------------------------------------ */
 
 bool channel_gate_sync(struct channel_gate *g, uint64_t e)
 {

@@ -1,5 +1,6 @@
-/* Control elements about the cluster: who is linked, who owns which slots, which hosts there are, what could not be sent.
- * The elements of one client's channel are in control_channel.c, those of logging in in control_login.c. LINK.md §7. */
+/* Control elements about the cluster: who is linked, who owns which slots, which hosts there are,
+ * what could not be sent. The elements of one client's channel are in control_channel.c, those of
+ * logging in in control_login.c. LINK.md §7. */
 #include "proto/control.h"
 
 #include "common/table.h"
@@ -12,7 +13,7 @@ const struct xml_limits control_xml_limits = {
     .max_nodes = 3 * CONTROL_MAX_ENTRIES,
 };
 
-/* --- peers ------------------------------------------------------------------------------------------------------- */
+/* --- peers ------------------------------------------------------------------------------------ */
 
 static const char *const peer_roles[] = { "router", "c2s", "s2s", "sm", "component", NULL };
 
@@ -42,7 +43,8 @@ static enum err read_peer(const struct xml *x, struct control_peer *out)
     unsigned role;
 
     if (control_get_texts(x, peer_attrs, ARRAY_LEN(peer_attrs), out) != ERR_OK ||
-        control_get_word(x, "role", peer_roles, &role) != ERR_OK || control_get_flag(x, "up", &out->is_up) != ERR_OK)
+        control_get_word(x, "role", peer_roles, &role) != ERR_OK ||
+        control_get_flag(x, "up", &out->is_up) != ERR_OK)
         return ERR_MALFORMED;
     if (str_is_set(out->instance) && !control_is_hex(out->instance, 16))
         return ERR_MALFORMED;
@@ -65,7 +67,7 @@ enum err control_read_peers(const struct xml *x, struct arena *arena, struct con
     return ERR_OK;
 }
 
-/* --- slots ------------------------------------------------------------------------------------------------------- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static bool is_owned(const struct control_slots *s, unsigned slot)
 {
@@ -109,8 +111,8 @@ static enum err read_owned(const struct xml *x, struct control_slots *out)
     uint64_t from, to;
 
     for (const struct xml *c = xml_child(x, NS_LINK, "own"); c; c = xml_next(c, NS_LINK, "own")) {
-        if (control_get_u64(c, "from", &from) != ERR_OK || control_get_u64(c, "to", &to) != ERR_OK || from > to ||
-            to >= SLOT_COUNT)
+        if (control_get_u64(c, "from", &from) != ERR_OK ||
+            control_get_u64(c, "to", &to) != ERR_OK || from > to || to >= SLOT_COUNT)
             return ERR_MALFORMED;
         for (; from <= to; from++)
             out->owned[from / 8] |= (uint8_t)(1u << (from % 8));
@@ -124,9 +126,11 @@ enum err control_read_slots(const struct xml *x, struct arena *arena, struct con
     size_t i = 0, ranges;
 
     if (!xml_is(x, NS_LINK, "slots") || control_get_hex(x, "key", s.key, sizeof s.key) != ERR_OK ||
-        control_get_u64(x, "e", &s.epoch) != ERR_OK || control_count(x, "host", &s.host_count) != ERR_OK)
+        control_get_u64(x, "e", &s.epoch) != ERR_OK ||
+        control_count(x, "host", &s.host_count) != ERR_OK)
         return ERR_MALFORMED;
-    if (control_count(x, "own", &ranges) != ERR_OK || ranges > SLOT_COUNT || read_owned(x, &s) != ERR_OK)
+    if (control_count(x, "own", &ranges) != ERR_OK || ranges > SLOT_COUNT ||
+        read_owned(x, &s) != ERR_OK)
         return ERR_MALFORMED;
     s.hosts = arena_alloc(arena, s.host_count * sizeof *s.hosts);
     for (const struct xml *c = xml_child(x, NS_LINK, "host"); c; c = xml_next(c, NS_LINK, "host")) {
@@ -143,7 +147,7 @@ unsigned control_slot_of(const uint8_t key[16], struct str bare)
     return (unsigned)(table_siphash(key, bare) % SLOT_COUNT);
 }
 
-/* --- hosts ------------------------------------------------------------------------------------------------------- */
+/* --- hosts ------------------------------------------------------------------------------------ */
 
 static const char *const tls_words[] = { "optional", "required", NULL };
 
@@ -216,7 +220,7 @@ enum err control_read_hosts(const struct xml *x, struct arena *arena, struct con
     return ERR_OK;
 }
 
-/* --- bounce ------------------------------------------------------------------------------------------------------ */
+/* --- bounce ----------------------------------------------------------------------------------- */
 
 void control_write_bounce(struct buf *out, const char *reason)
 {
@@ -225,7 +229,7 @@ void control_write_bounce(struct buf *out, const char *reason)
     buf_add(out, STR("/>"));
 }
 
-/* --- metrics ----------------------------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 void control_write_metrics(struct buf *out, struct str text)
 {

@@ -1,12 +1,12 @@
-/* Control elements of one client's channel: a new stream after <success/>, its end, and the exchange with a new owner.
- * LINK.md §5 to §7. */
+/* Control elements of one client's channel: a new stream after <success/>, its end, and the
+ * exchange with a new owner. LINK.md §5 to §7. */
 #include "proto/control.h"
 
 #include "common/mem.h"
 #include "proto/control_part.h"
 #include "proto/ns.h"
 
-/* --- restart ----------------------------------------------------------------------------------------------------- */
+/* --- restart ---------------------------------------------------------------------------------- */
 
 void control_write_restart(struct buf *out, struct str host, struct str lang, struct str from)
 {
@@ -17,7 +17,8 @@ void control_write_restart(struct buf *out, struct str host, struct str lang, st
     buf_add(out, STR("/>"));
 }
 
-enum err control_read_restart(const struct xml *x, struct str *out_host, struct str *out_lang, struct str *out_from)
+enum err control_read_restart(const struct xml *x, struct str *out_host, struct str *out_lang,
+                              struct str *out_from)
 {
     if (!xml_is(x, NS_LINK, "restart") || xml_attr(x, "host").n == 0)
         return ERR_MALFORMED;
@@ -27,7 +28,7 @@ enum err control_read_restart(const struct xml *x, struct str *out_host, struct 
     return ERR_OK;
 }
 
-/* --- end --------------------------------------------------------------------------------------------------------- */
+/* --- end -------------------------------------------------------------------------------------- */
 
 static const char *const end_words[] = {
     [CONTROL_END_CLOSED] = "closed",
@@ -55,10 +56,12 @@ void control_write_end(struct buf *out, const struct control_end *e)
     buf_add(out, STR("</end>"));
 }
 
-/* A condition that we do not know comes from a newer release: it is one that the client may not know either. */
+/* A condition that we do not know comes from a newer release: it is one that the client may not
+ * know either. */
 static void read_condition(const struct xml *x, struct control_end *out)
 {
-    for (const struct xml *c = xml_child(x, NS_STREAM_ERRORS, NULL); c; c = xml_next(c, NS_STREAM_ERRORS, NULL))
+    for (const struct xml *c = xml_child(x, NS_STREAM_ERRORS, NULL); c;
+         c = xml_next(c, NS_STREAM_ERRORS, NULL))
         if (str_is(c->name, "text")) {
             out->text = c->first && xml_is_text(c->first) ? c->first->text : STR("");
         } else {
@@ -81,7 +84,7 @@ enum err control_read_end(const struct xml *x, struct control_end *out)
     return ERR_OK;
 }
 
-/* --- sync -------------------------------------------------------------------------------------------------------- */
+/* --- sync ------------------------------------------------------------------------------------- */
 
 static const struct control_attr sync_attrs[] = {
     { "id", offsetof(struct control_sync_entry, session), true },
@@ -109,18 +112,20 @@ enum err control_read_sync(const struct xml *x, struct arena *arena, struct cont
     size_t i = 0;
 
     if (!xml_is(x, NS_LINK, "sync") || control_get_u64(x, "e", &s.epoch) != ERR_OK ||
-        control_get_flag(x, "more", &s.has_more) != ERR_OK || control_count(x, "s", &s.count) != ERR_OK)
+        control_get_flag(x, "more", &s.has_more) != ERR_OK ||
+        control_count(x, "s", &s.count) != ERR_OK)
         return ERR_MALFORMED;
     s.entries = arena_alloc(arena, s.count * sizeof *s.entries);
     for (const struct xml *c = xml_child(x, NS_LINK, "s"); c; c = xml_next(c, NS_LINK, "s"), i++)
         if (control_get_texts(c, sync_attrs, ARRAY_LEN(sync_attrs), &s.entries[i]) != ERR_OK ||
-            !control_is_hex(s.entries[i].session, FRAME_SESSION_TEXT) || !control_is_conn(s.entries[i].conn))
+            !control_is_hex(s.entries[i].session, FRAME_SESSION_TEXT) ||
+            !control_is_conn(s.entries[i].conn))
             return ERR_MALFORMED;
     *out = s;
     return ERR_OK;
 }
 
-/* --- synced ------------------------------------------------------------------------------------------------------ */
+/* --- synced ----------------------------------------------------------------------------------- */
 
 void control_write_synced_begin(struct buf *out, uint64_t epoch)
 {
@@ -189,7 +194,8 @@ static enum err read_copies(struct str text, struct channel_synced *out)
     return ERR_OK;
 }
 
-static enum err read_synced_entry(const struct xml *x, struct arena *arena, struct control_synced_entry *out)
+static enum err read_synced_entry(const struct xml *x, struct arena *arena,
+                                  struct control_synced_entry *out)
 {
     struct channel_synced *numbers = &out->numbers;
 
@@ -199,13 +205,15 @@ static enum err read_synced_entry(const struct xml *x, struct arena *arena, stru
         return ERR_MALFORMED;
     if (out->is_gone)
         return ERR_OK;
-    if (control_get_u64(x, "h", &numbers->up_taken) != ERR_OK || control_get_u64(x, "n", &numbers->down_last) != ERR_OK ||
+    if (control_get_u64(x, "h", &numbers->up_taken) != ERR_OK ||
+        control_get_u64(x, "n", &numbers->down_last) != ERR_OK ||
         control_get_u64(x, "w", &numbers->down_written) != ERR_OK)
         return ERR_MALFORMED;
     return read_copies(xml_text(x, arena), numbers);
 }
 
-static enum err read_synced_entries(const struct xml *x, struct arena *arena, struct control_synced *out)
+static enum err read_synced_entries(const struct xml *x, struct arena *arena,
+                                    struct control_synced *out)
 {
     for (const struct xml *c = xml_child(x, NS_LINK, NULL); c; c = xml_next(c, NS_LINK, NULL)) {
         if (!str_is(c->name, "s") && !str_is(c->name, "gone"))

@@ -1,5 +1,5 @@
-/* Control elements of logging in: what c2s knows of a connection, and what the sm that authenticated a client hands to the
- * owner of its account. LINK.md §5, ARCHITECTURE §4. */
+/* Control elements of logging in: what c2s knows of a connection, and what the sm that
+ * authenticated a client hands to the owner of its account. LINK.md §5, ARCHITECTURE §4. */
 #include "proto/control.h"
 
 #include "common/mem.h"
@@ -10,7 +10,7 @@
 
 enum { MAC_BYTES = 32 };
 
-/* --- open -------------------------------------------------------------------------------------------------------- */
+/* --- open ------------------------------------------------------------------------------------- */
 
 static const struct control_attr open_attrs[] = {
     { "host", offsetof(struct control_open, host), true },
@@ -66,7 +66,8 @@ static enum err read_binding(const struct xml *x, struct arena *arena, struct co
         if (!str_is(xml_attr(x, "type"), open_bindings[i].name))
             continue;
         memcpy(&bytes, (char *)out + open_bindings[i].at, sizeof bytes);
-        if (str_is_set(bytes) || control_base64(xml_text(x, arena), arena, &bytes) != ERR_OK || bytes.n == 0)
+        if (str_is_set(bytes) || control_base64(xml_text(x, arena), arena, &bytes) != ERR_OK ||
+            bytes.n == 0)
             return ERR_MALFORMED;
         memcpy((char *)out + open_bindings[i].at, &bytes, sizeof bytes);
     }
@@ -78,7 +79,8 @@ enum err control_read_open(const struct xml *x, struct arena *arena, struct cont
     struct control_open o = { 0 };
     const struct xml *chain;
 
-    if (!xml_is(x, NS_LINK, "open") || control_get_texts(x, open_attrs, ARRAY_LEN(open_attrs), &o) != ERR_OK ||
+    if (!xml_is(x, NS_LINK, "open") ||
+        control_get_texts(x, open_attrs, ARRAY_LEN(open_attrs), &o) != ERR_OK ||
         control_get_flag(x, "lost", &o.is_lost) != ERR_OK)
         return ERR_MALFORMED;
     for (const struct xml *c = xml_child(x, NS_LINK, "cb"); c; c = xml_next(c, NS_LINK, "cb"))
@@ -91,7 +93,7 @@ enum err control_read_open(const struct xml *x, struct arena *arena, struct cont
     return ERR_OK;
 }
 
-/* --- adopt ------------------------------------------------------------------------------------------------------- */
+/* --- adopt ------------------------------------------------------------------------------------ */
 
 static const struct control_attr adopt_attrs[] = {
     { "account", offsetof(struct control_adopt, account), true },
@@ -157,7 +159,8 @@ static enum err read_adopt(const struct xml *x, struct arena *arena, struct cont
 {
     struct str data = xml_attr(x, "data");
 
-    if (!xml_is(x, NS_LINK, "adopt") || control_get_texts(x, adopt_attrs, ARRAY_LEN(adopt_attrs), out) != ERR_OK ||
+    if (!xml_is(x, NS_LINK, "adopt") ||
+        control_get_texts(x, adopt_attrs, ARRAY_LEN(adopt_attrs), out) != ERR_OK ||
         !control_is_conn(out->conn) || control_get_u64(x, "e", &out->slot_epoch) != ERR_OK ||
         control_get_hex(x, "nonce", out->nonce, sizeof out->nonce) != ERR_OK ||
         str_to_i64(xml_attr(x, "expires"), &out->expires) != ERR_OK || out->expires < 0)
@@ -167,12 +170,14 @@ static enum err read_adopt(const struct xml *x, struct arena *arena, struct cont
     return ERR_OK;
 }
 
-enum err control_read_adopt(const struct xml *x, struct str key, struct arena *arena, struct control_adopt *out)
+enum err control_read_adopt(const struct xml *x, struct str key, struct arena *arena,
+                            struct control_adopt *out)
 {
     struct control_adopt a = { 0 };
     uint8_t told[MAC_BYTES], right[MAC_BYTES];
 
-    if (read_adopt(x, arena, &a) != ERR_OK || control_get_hex(x, "mac", told, sizeof told) != ERR_OK)
+    if (read_adopt(x, arena, &a) != ERR_OK ||
+        control_get_hex(x, "mac", told, sizeof told) != ERR_OK)
         return ERR_MALFORMED;
     sign(&a, key, right);
     if (!str_eq_const_time(str_of(told, sizeof told), str_of(right, sizeof right)))

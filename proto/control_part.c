@@ -44,7 +44,8 @@ void control_put_base64(struct buf *out, const char *name, struct str bytes)
     buf_add_char(out, '\'');
 }
 
-void control_put_texts(struct buf *out, const struct control_attr *attrs, size_t count, const void *from)
+void control_put_texts(struct buf *out, const struct control_attr *attrs, size_t count,
+                       const void *from)
 {
     for (size_t i = 0; i < count; i++) {
         struct str value;
@@ -54,7 +55,8 @@ void control_put_texts(struct buf *out, const struct control_attr *attrs, size_t
     }
 }
 
-enum err control_get_texts(const struct xml *x, const struct control_attr *attrs, size_t count, void *to)
+enum err control_get_texts(const struct xml *x, const struct control_attr *attrs, size_t count,
+                           void *to)
 {
     for (size_t i = 0; i < count; i++) {
         struct str value = xml_attr(x, attrs[i].name);
@@ -95,7 +97,8 @@ enum err control_get_hex(const struct xml *x, const char *name, uint8_t *out_byt
     return e;
 }
 
-enum err control_get_word(const struct xml *x, const char *name, const char *const *names, unsigned *out_index)
+enum err control_get_word(const struct xml *x, const char *name, const char *const *names,
+                          unsigned *out_index)
 {
     struct str value = xml_attr(x, name);
 

@@ -1,5 +1,6 @@
-/* Addresses. RFC 7622, with PRECIS (RFC 8264, 8265) for localpart and resourcepart and IDNA2008 for the domain.
- * A parsed jid is always normalised: two are the same address exactly when their texts are the same bytes. */
+/* Addresses. RFC 7622, with PRECIS (RFC 8264, 8265) for localpart and resourcepart and IDNA2008 for
+ * the domain. A parsed jid is always normalised: two are the same address exactly when their texts
+ * are the same bytes. */
 #ifndef PROTO_JID_H
 #define PROTO_JID_H
 
@@ -7,7 +8,8 @@
 
 enum { JID_PART_MAX_BYTES = 1023, JID_MAX_BYTES = 3 * JID_PART_MAX_BYTES + 2 };
 
-/* full is "local@domain/resource" as far as present; the others point into it. Zeroed: no address. */
+/* full is "local@domain/resource" as far as present; the others point into it. Zeroed: no address.
+ */
 struct jid {
     struct str full;
     struct str bare; /* the front of full */
@@ -32,9 +34,11 @@ NODISCARD enum err jid_prepare_resource(struct str text, struct arena *arena, st
 NODISCARD enum err jid_prepare_password(struct str text, struct arena *arena, struct str *out_text);
 
 /* Joins parts that are normalised already; local and resource may be absent. */
-void jid_make(struct str local, struct str domain, struct str resource, struct arena *arena, struct jid *out_jid);
+void jid_make(struct str local, struct str domain, struct str resource, struct arena *arena,
+              struct jid *out_jid);
 
-/* From a text that jid_parse made earlier (out of the store, or from a peer that checked it): only splits, borrows text. */
+/* From a text that jid_parse made earlier (out of the store, or from a peer that checked it): only
+ * splits, borrows text. */
 void jid_split(struct str normalised, struct jid *out_jid);
 
 static inline bool jid_is_set(const struct jid *j)

@@ -353,7 +353,9 @@ void link_send(struct link *l, const struct frame *f)
 
     if (l->phase != PHASE_UP)
         return;
-    if (f->payload.n > (size_t)l->ls->conf->max_payload) { /* the peer would end the link for it, each time that it is repeated */
+    if (f->payload.n >
+        (size_t)l->ls->conf
+            ->max_payload) { /* the peer would end the link for it, each time that it is repeated */
         log_error("a frame that is too large was not sent", kv_text("peer", l->name),
                   kv_str("to", f->to), kv_u64("bytes", f->payload.n));
         return;

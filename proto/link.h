@@ -1,5 +1,6 @@
-/* Links between our own executables (LINK.md): TLS 1.3 with certificates or a Unix socket, the XEP-0114 stream and
- * handshake, hello, frames, keepalive, reconnecting. The only file of proto/ that knows sockets and clocks. */
+/* Links between our own executables (LINK.md): TLS 1.3 with certificates or a Unix socket, the
+ * XEP-0114 stream and handshake, hello, frames, keepalive, reconnecting. The only file of proto/
+ * that knows sockets and clocks. */
 #ifndef PROTO_LINK_H
 #define PROTO_LINK_H
 
@@ -11,12 +12,15 @@
 enum link_role { LINK_ROLE_ROUTER, LINK_ROLE_C2S, LINK_ROLE_S2S, LINK_ROLE_SM };
 extern const char *const link_role_names[]; /* "router" "c2s" "s2s" "sm" NULL */
 
-/* One configured peer. The same struct is an item of the section peer "NAME" of every process's file. */
+/* One configured peer. The same struct is an item of the section peer "NAME" of every process's
+ * file. */
 struct link_peer_conf {
-    char *name;        /* its component name, which is also the DNS name in its certificate (or its socket's) */
+    char *name;        /* its component name, which is also the DNS name in its certificate (or its
+                          socket's) */
     int role;          /* enum link_role */
     char *dial;        /* address to dial, or NULL: the peer dials us */
-    char *accept;      /* "unix:/path" of its own where it dials us, or NULL: it comes by the TLS listener */
+    char *accept;      /* "unix:/path" of its own where it dials us, or NULL: it comes by the TLS
+                          listener */
     char *secret_file; /* of the XEP-0114 handshake */
     int64_t uid;       /* at the other end of a Unix socket; -1: our own */
 };
@@ -31,7 +35,8 @@ struct link_conf {
     struct conf_items peers; /* struct link_peer_conf */
 };
 
-/* Rows for the top-level table; at is the offset of the struct link_conf in the process's struct. */
+/* Rows for the top-level table; at is the offset of the struct link_conf in the process's struct.
+ */
 #define LINK_CONF_KEYS(at) \
     { "name", CONF_TEXT, (at) + offsetof(struct link_conf, name), NULL, 0, 0, NULL, CONF_AT_START, "This process's component name; the DNS name in its link certificate." }, \
     { "link_listen", CONF_TEXT, (at) + offsetof(struct link_conf, listen), "", 0, 0, NULL, CONF_AT_START, "Address and port for TLS links of peers that dial this process." }, \
@@ -49,29 +54,37 @@ struct links; /* all of a process */
 struct link_events {
     /* The link is up: hello is exchanged. */
     void (*on_up)(void *owner, struct link *l);
-    /* One frame; its texts are borrowed for the call. raw is the whole frame as it came, for forwarding it unchanged. */
+    /* One frame; its texts are borrowed for the call. raw is the whole frame as it came, for
+     * forwarding it unchanged. */
     void (*on_frame)(void *owner, struct link *l, const struct frame *f, struct str raw);
-    /* All that had arrived in this read was handed out: time to write what was collected. May be NULL. */
+    /* All that had arrived in this read was handed out: time to write what was collected. May be
+     * NULL. */
     void (*on_batch)(void *owner, struct link *l);
     /* It is gone; l must not be used after this call. Called only after on_up. */
     void (*on_down)(void *owner, struct link *l);
 };
 
-/* Opens listeners and begins to dial. Listeners stay open and dialling goes on until links_close. conf is copied. */
-NODISCARD enum err links_open(struct net *net, struct timers *timers, enum link_role own_role, const struct link_conf *conf,
-                              const struct link_events *events, void *owner, struct links **out_links, struct buf *why);
+/* Opens listeners and begins to dial. Listeners stay open and dialling goes on until links_close.
+ * conf is copied. */
+NODISCARD enum err links_open(struct net *net, struct timers *timers, enum link_role own_role,
+                              const struct link_conf *conf, const struct link_events *events,
+                              void *owner, struct links **out_links, struct buf *why);
 
 /* Everything that links_open reads, without opening anything: for --check. why: one line. */
-NODISCARD enum err links_check(enum link_role own_role, const struct link_conf *conf, struct buf *why);
+NODISCARD enum err links_check(enum link_role own_role, const struct link_conf *conf,
+                               struct buf *why);
 
-/* From now on the process's metrics go to every router it is linked to: when a link comes up, and every 15 s. Not for routers. */
+/* From now on the process's metrics go to every router it is linked to: when a link comes up, and
+ * every 15 s. Not for routers. */
 void links_report_metrics(struct links *ls);
 
-/* When the certificate for links ends, seconds since 1970; 0: there is none, every link is a Unix socket. */
+/* When the certificate for links ends, seconds since 1970; 0: there is none, every link is a Unix
+ * socket. */
 int64_t links_cert_expiry(const struct links *ls);
 
-/* Takes over peers, certificates and the revocation list; links of peers that are no longer listed, whose role changed or
- * whose certificate is revoked end. conf is copied. On failure the old state stays. */
+/* Takes over peers, certificates and the revocation list; links of peers that are no longer listed,
+ * whose role changed or whose certificate is revoked end. conf is copied. On failure the old state
+ * stays. */
 NODISCARD enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf *why);
 
 /* Ends all; on_down is called for those that are up. */
@@ -93,8 +106,9 @@ bool links_is_peer(const struct links *ls, struct str name);
 /* Walks those that are up; *at starts at 0. */
 struct link *links_next(const struct links *ls, size_t *at);
 
-/* Leaves with everything else at the end of this turn. A full queue ends the link (on_down comes later in the turn). A payload
- * larger than link_max_payload is our bug: it is logged and not sent. */
+/* Leaves with everything else at the end of this turn. A full queue ends the link (on_down comes
+ * later in the turn). A payload larger than link_max_payload is our bug: it is logged and not sent.
+ */
 void link_send(struct link *l, const struct frame *f);
 /* The same for a frame that is whole already. */
 void link_send_raw(struct link *l, struct str raw);

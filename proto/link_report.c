@@ -1,5 +1,5 @@
-/* Metrics of this process to its routers (LINK.md §4), so that monitoring inside need not reach into the DMZ; and the end of the link certificate,
- * as a metric of every process. */
+/* Metrics of this process to its routers (LINK.md §4), so that monitoring inside need not reach
+ * into the DMZ; and the end of the link certificate, as a metric of every process. */
 #include "proto/link_private.h"
 
 #include "common/metric.h"
@@ -42,7 +42,9 @@ static void write_payload(struct buf *out)
 
 static void send_to(struct link *l, struct str payload)
 {
-    struct frame f = { .to = link_name(l), .from = str_from(l->ls->conf->name), .payload = payload };
+    struct frame f = { .to = link_name(l),
+                       .from = str_from(l->ls->conf->name),
+                       .payload = payload };
 
     link_send(l, &f);
 }

@@ -14,7 +14,8 @@
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"           /* RFC 6120 §6 */
 #define NS_SASL_CB "urn:xmpp:sasl-cb:0"                      /* XEP-0440 */
 #define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"           /* RFC 6120 §7 */
-#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"     /* RFC 3921 §3, optional for old clients */
+#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session" /* RFC 3921 §3, optional for old clients \
+                                                          */
 #define NS_ROSTER "jabber:iq:roster"                         /* RFC 6121 §2 */
 #define NS_ROSTER_VER "urn:xmpp:features:rosterver"          /* RFC 6121 §2.6 */
 #define NS_PRE_APPROVAL "urn:xmpp:features:pre-approval"     /* RFC 6121 §3.4 */

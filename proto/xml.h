@@ -1,4 +1,5 @@
-/* Elements: parsing (libxml2 SAX2, restricted as RFC 6120 §11 wants), a tree in an arena, building, writing. */
+/* Elements: parsing (libxml2 SAX2, restricted as RFC 6120 §11 wants), a tree in an arena, building,
+ * writing. */
 #ifndef PROTO_XML_H
 #define PROTO_XML_H
 
@@ -12,15 +13,17 @@ struct xml_attr {
     struct xml_attr *next;
 };
 
-/* An element, or a run of text (then name is absent and only text, next and parent mean something). */
+/* An element, or a run of text (then name is absent and only text, next and parent mean something).
+ */
 struct xml {
     struct str name;
     struct str ns;
     struct str text;
     struct xml_attr *attrs;
     struct xml *first, *last, *next, *parent;
-    /* Of a parsed top-level element whose content is untouched: the bytes between its tags, as they came, and the
-     * prefixes that its start tag declared; so that xml_write copies instead of writing anew. Lives in the arena. */
+    /* Of a parsed top-level element whose content is untouched: the bytes between its tags, as they
+     * came, and the prefixes that its start tag declared; so that xml_write copies instead of
+     * writing anew. Lives in the arena. */
     struct str inner;
     struct xml_attr *prefixes; /* name = prefix, value = namespace */
 };
@@ -29,10 +32,10 @@ struct xml {
 enum xml_error {
     XML_OK,
     XML_NOT_WELL_FORMED,
-    XML_RESTRICTED,          /* restricted-xml: comment, PI, DTD, entity beyond the five */
+    XML_RESTRICTED, /* restricted-xml: comment, PI, DTD, entity beyond the five */
     XML_BAD_NAMESPACE_PREFIX,
     XML_UNSUPPORTED_ENCODING,
-    XML_TOO_LARGE,           /* depth, attributes, children or names over the limits: policy-violation */
+    XML_TOO_LARGE, /* depth, attributes, children or names over the limits: policy-violation */
 };
 
 enum xml_context { /* what a prefixless name means outside of the element */
@@ -56,14 +59,19 @@ void xml_parser_free(struct xml_parser *p);
 
 /* Parses exactly one element with nothing before or behind it.
  * bytes  copied into the arena: the tree does not refer to them. */
-enum xml_error xml_parse(struct xml_parser *p, enum xml_context context, const struct xml_limits *limits,
-                         struct str bytes, struct arena *arena, struct xml **out_root);
+enum xml_error xml_parse(struct xml_parser *p, enum xml_context context,
+                         const struct xml_limits *limits, struct str bytes, struct arena *arena,
+                         struct xml **out_root);
 
-/* Parses a stream header: an optional XML declaration and the start tag, "<?xml …?><stream:stream …>". The root has no
- * children; its prefixes include the default namespace under the empty name. */
-enum xml_error xml_parse_header(struct xml_parser *p, struct str bytes, struct arena *arena, struct xml **out_root);
+/* Parses a stream header: an optional XML declaration and the start tag, "<?xml …?><stream:stream
+ * …>". The root has no children; its prefixes include the default namespace under the empty name.
+ */
+enum xml_error xml_parse_header(struct xml_parser *p, struct str bytes, struct arena *arena,
+                                struct xml **out_root);
 
-/* --- reading ------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static inline bool xml_is_text(const struct xml *x)
 {
@@ -88,7 +96,7 @@ size_t xml_child_count(const struct xml *x); /* elements */
 /* All the text directly inside x, joined; empty when there is none, never absent. */
 struct str xml_text(const struct xml *x, struct arena *arena);
 
-/* --- building; all in the arena, texts are copied ------------------------------------------------------------ */
+/* --- building; all in the arena, texts are copied --------------------------------------------- */
 
 struct xml *xml_new(struct arena *arena, const char *ns, const char *name);
 /* value absent: the attribute is removed. */
@@ -101,20 +109,26 @@ void xml_add_text(struct xml *parent, struct arena *arena, struct str text);
 void xml_append(struct xml *parent, struct xml *child);
 void xml_remove(struct xml *child);
 struct xml *xml_copy(const struct xml *x, struct arena *arena);
-/* x and all inside it that is of one namespace moves to another; to is borrowed for good (one of ns.h). For stanzas that change
- * their stream: jabber:component:accept or jabber:server to jabber:client (RFC 6120 §4.8.3). */
+/* x and all inside it that is of one namespace moves to another; to is borrowed for good (one of
+ * ns.h). For stanzas that change their stream: jabber:component:accept or jabber:server to
+ * jabber:client (RFC 6120 §4.8.3). */
 void xml_rename_ns(struct xml *x, const char *from, const char *to);
 
-/* --- writing -------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * --------------------------------------------------------------------------------------------------
+ */
 
-/* Writes x where ns is the default namespace already in force (absent: none). A prefixless form is written: each element
- * whose namespace differs from its parent's declares its own, but for stream: (bound only where outer_ns is jabber:client,
- * jabber:server or jabber:component:accept, as in a stream). */
+/* Writes x where ns is the default namespace already in force (absent: none). A prefixless form is
+ * written: each element whose namespace differs from its parent's declares its own, but for stream:
+ * (bound only where outer_ns is jabber:client, jabber:server or jabber:component:accept, as in a
+ * stream). */
 void xml_write(struct buf *out, const struct xml *x, struct str outer_ns);
 
-/* Text with & < > ' " replaced; what XML cannot hold (control characters, bad UTF-8) becomes U+FFFD. */
+/* Text with & < > ' " replaced; what XML cannot hold (control characters, bad UTF-8) becomes
+ * U+FFFD. */
 void xml_escape(struct buf *out, struct str text);
-/* The same for the value of an attribute: tab and line ends as references, which would become spaces. */
+/* The same for the value of an attribute: tab and line ends as references, which would become
+ * spaces. */
 void xml_escape_attr(struct buf *out, struct str text);
 
 #endif

@@ -23,8 +23,8 @@ void claims_take(struct claims *cs, struct str peer, struct str text);
 /* It is gone: what it said is old. */
 void claims_drop(struct claims *cs, struct str peer);
 
-/* Every peer's sample of that name, as NAME{peer="…",claim="1"} VALUE. For metric_on_more: name NULL
- * writes those names that were not asked for since, each with its type. */
+/* Every peer's sample of that name, as NAME{peer="…",claim="1"} VALUE. For metric_on_more: name
+ * NULL writes those names that were not asked for since, each with its type. */
 void claims_write(void *claims, const char *name, struct buf *out);
 
 #endif

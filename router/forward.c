@@ -91,7 +91,7 @@ static struct target find_target(const struct router *r, struct str address)
     return (struct target){ .to = POLICY_TO_NOBODY, .why_not = "no-peer" };
 }
 
-/* --- control -------------------------------------------------------------------------------------- */
+/* --- control ---------------------------------------------------------------------------------- */
 
 static enum err take_slots(struct router *r, struct link *from, const struct xml *x,
                            struct str payload)
@@ -200,7 +200,8 @@ enum err forward_from_component(struct router *r, struct str domain, const struc
     struct target target = to_owner(r, f->to);
     bool is_inside = is_process(r, policy_domain(f->to)); /* those speak frames, not stanzas */
 
-    if (is_inside || !policy_may_send(POLICY_COMPONENT, policy_from(&world, &sender, f->from), target.to)) {
+    if (is_inside ||
+        !policy_may_send(POLICY_COMPONENT, policy_from(&world, &sender, f->from), target.to)) {
         metric_inc(&router_metric_violations);
         audit("policy-violation", kv_str("peer", domain), kv_str("from", f->from),
               kv_str("to", f->to), kv_text("what", "not allowed to components"));

@@ -1,4 +1,5 @@
-/* Many accounts: every line is checked before the first is sent; then a fixed number of requests is kept under way. */
+/* Many accounts: every line is checked before the first is sent; then a fixed number of requests is
+ * kept under way. */
 #include "deploy/ctl/bulk.h"
 
 #include "common/ctl.h"
@@ -29,7 +30,7 @@ struct bulk {
     struct buf errors; /* JSON objects, or lines */
 };
 
-/* --- the file ---------------------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static bool read_all(struct bulk *b)
 {
@@ -45,7 +46,8 @@ static bool read_all(struct bulk *b)
         b->text.n += (size_t)n;
     }
     if (n != 0)
-        fprintf(stderr, "sallyportctl: %s: %s\n", b->options->file, n < 0 ? strerror(errno) : "the file is too large");
+        fprintf(stderr, "sallyportctl: %s: %s\n", b->options->file,
+                n < 0 ? strerror(errno) : "the file is too large");
     if (fd >= 0 && !is_input)
         close(fd);
     return n == 0;
@@ -64,8 +66,9 @@ static bool parse_line(struct bulk *b, struct str line, unsigned number)
         return false;
     }
     if (str_find(name, '@') == name.n && !b->options->domain) {
-        fprintf(stderr, "sallyportctl: %s:%u: expected a name as user@domain, or the option --domain\n", b->options->file,
-                number);
+        fprintf(stderr,
+                "sallyportctl: %s:%u: expected a name as user@domain, or the option --domain\n",
+                b->options->file, number);
         return false;
     }
     if ((b->count & (b->count - 1)) == 0)
@@ -84,7 +87,7 @@ static bool parse_all(struct bulk *b)
     return is_good;
 }
 
-/* --- the requests ------------------------------------------------------------------------------------------------ */
+/* --- the requests ----------------------------------------------------------------------------- */
 
 static struct str account_of(const struct bulk *b, const struct entry *entry, struct buf *out)
 {
@@ -103,11 +106,12 @@ static void report(struct bulk *b, const struct entry *entry, struct str body)
     line = str_cut(&body, '\n');
     b->failed++;
     if (b->options->is_json)
-        buf_printf(&b->errors, "%s{\"line\":%u,\"answer\":%.*s}", b->errors.n > 0 ? "," : "", entry->line,
-                   line.n > 0 && line.p[0] == '{' ? (int)line.n : 4, line.n > 0 && line.p[0] == '{' ? line.p : "null");
+        buf_printf(&b->errors, "%s{\"line\":%u,\"answer\":%.*s}", b->errors.n > 0 ? "," : "",
+                   entry->line, line.n > 0 && line.p[0] == '{' ? (int)line.n : 4,
+                   line.n > 0 && line.p[0] == '{' ? line.p : "null");
     else
-        fprintf(stderr, "sallyportctl: %s:%u: %.*s: %.*s\n", b->options->file, entry->line, STR_ARG(entry->name),
-                STR_ARG(line));
+        fprintf(stderr, "sallyportctl: %s:%u: %.*s: %.*s\n", b->options->file, entry->line,
+                STR_ARG(entry->name), STR_ARG(line));
 }
 
 static void finish(struct bulk *b, size_t i, enum err e)
@@ -129,7 +133,8 @@ static void begin_next(struct bulk *b, size_t i)
     enum err e;
 
     b->asked[i] = b->next++;
-    buf_reserve(&request, 64 + account.n + entry->password.n); /* it must not move: it will be wiped */
+    buf_reserve(&request,
+                64 + account.n + entry->password.n); /* it must not move: it will be wiped */
     e = ask_join(&request, b->options->is_json, args, ARRAY_LEN(args));
     if (e == ERR_OK)
         e = ask_begin(&b->asks[i], b->options->socket, buf_str(&request), b->options->timeout_ms);
@@ -149,11 +154,13 @@ static bool keep_busy(struct bulk *b, struct pollfd *fds, int64_t *out_deadline)
     for (size_t i = 0; i < UNDER_WAY; i++) {
         while (b->asks[i].fd < 0 && b->next < b->count)
             begin_next(b, i);
-        fds[i] = (struct pollfd){ .fd = b->asks[i].fd, .events = POLLIN }; /* poll skips negative ones */
+        fds[i] =
+            (struct pollfd){ .fd = b->asks[i].fd, .events = POLLIN }; /* poll skips negative ones */
         if (b->asks[i].fd < 0)
             continue;
         is_busy = true;
-        *out_deadline = b->asks[i].deadline_ms < *out_deadline ? b->asks[i].deadline_ms : *out_deadline;
+        *out_deadline =
+            b->asks[i].deadline_ms < *out_deadline ? b->asks[i].deadline_ms : *out_deadline;
     }
     return is_busy;
 }
@@ -192,8 +199,8 @@ static void ask_all(struct bulk *b)
 static void print_summary(const struct bulk *b)
 {
     if (b->options->is_json)
-        printf("{\"added\":%zu,\"failed\":%zu,\"errors\":[%.*s]}\n", b->added, b->failed, (int)b->errors.n,
-               b->errors.p ? b->errors.p : "");
+        printf("{\"added\":%zu,\"failed\":%zu,\"errors\":[%.*s]}\n", b->added, b->failed,
+               (int)b->errors.n, b->errors.p ? b->errors.p : "");
     else
         printf("added %zu, failed %zu\n", b->added, b->failed);
 }

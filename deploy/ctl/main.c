@@ -1,5 +1,6 @@
-/* sallyportctl: asks the processes of this host, and administers them, through their control sockets. What a command does is the
- * process's own business (common/service.h, sm); here is whom it goes to, and how its answer is shown. */
+/* sallyportctl: asks the processes of this host, and administers them, through their control
+ * sockets. What a command does is the process's own business (common/service.h, sm); here is whom
+ * it goes to, and how its answer is shown. */
 #include "common/ctl.h"
 #include "common/mem.h"
 #include "common/service.h"
@@ -68,7 +69,9 @@ static const struct verb *find_verb(const char *name)
 
 static void print_help(FILE *to)
 {
-    fprintf(to, "usage: sallyportctl [--dir DIR] [--json] [--timeout SECONDS] [PROCESS] COMMAND [ARGUMENTS]\n\n");
+    fprintf(
+        to,
+        "usage: sallyportctl [--dir DIR] [--json] [--timeout SECONDS] [PROCESS] COMMAND [ARGUMENTS]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         fprintf(to, "  %-50s %s\n", verbs[i].usage, verbs[i].doc);
     fprintf(to,
@@ -77,7 +80,7 @@ static void print_help(FILE *to)
             "Passwords are asked for on the terminal, or are the first line of standard input.\n");
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------ */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static bool is_health(const struct tool *t)
 {
@@ -132,7 +135,7 @@ static enum err ask_process(struct tool *t, const char *name, struct ask *a)
     return e;
 }
 
-/* --- showing ----------------------------------------------------------------------------------------------------- */
+/* --- showing ---------------------------------------------------------------------------------- */
 
 static void print_indented(struct str text)
 {
@@ -148,7 +151,8 @@ static void print_json_failure(enum err e)
     printf("{\"message\":\"%s\"}\n", sentence_of(e));
 }
 
-static void print_json(struct tool *t, const char *name, bool is_grouped, enum err e, struct str body)
+static void print_json(struct tool *t, const char *name, bool is_grouped, enum err e,
+                       struct str body)
 {
     if (is_grouped)
         printf("%s\"%s\":", t->is_first ? "{" : ",", name);
@@ -190,14 +194,17 @@ static int ask_and_print(struct tool *t, const char *name, bool is_grouped)
         fprintf(stderr, "sallyportctl: %s: %s\n", name, sentence_of(e));
     ask_end(&a);
     if (is_health(t) && code > CTL_UNKNOWN)
-        code = e == ERR_CLOSED || e == ERR_TIMEOUT || e == ERR_MALFORMED ? CTL_CRITICAL : CTL_UNKNOWN;
+        code =
+            e == ERR_CLOSED || e == ERR_TIMEOUT || e == ERR_MALFORMED ? CTL_CRITICAL : CTL_UNKNOWN;
     return code;
 }
 
 /* Of health: CRITICAL is worse than not to know. */
 static int worse(int a, int b)
 {
-    static const int badness[] = { [CTL_OK] = 0, [CTL_WARNING] = 1, [CTL_CRITICAL] = 3, [CTL_UNKNOWN] = 2 };
+    static const int badness[] = {
+        [CTL_OK] = 0, [CTL_WARNING] = 1, [CTL_CRITICAL] = 3, [CTL_UNKNOWN] = 2
+    };
 
     if (a > CTL_UNKNOWN || b > CTL_UNKNOWN)
         return a > b ? a : b;
@@ -240,7 +247,7 @@ static const char *find_sm(const struct tool *t)
     return first;
 }
 
-/* --- the command line -------------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static int fail(int code, const char *what, const char *detail)
 {
@@ -265,7 +272,8 @@ static int make_request(struct tool *t)
     int code = CTL_OK;
 
     if (t->verb && t->verb->has_password && t->arg_count != 2)
-        return fail(CTL_USAGE, "the password is not an argument; usage: sallyportctl ", t->verb->usage);
+        return fail(CTL_USAGE, "the password is not an argument; usage: sallyportctl ",
+                    t->verb->usage);
     if (t->verb && t->verb->has_password) {
         if (password_read(t->args[1], &password, &why) != ERR_OK) {
             buf_add_char(&why, '\0');
@@ -285,7 +293,9 @@ static int make_request(struct tool *t)
 static int add_many(const struct tool *t, const char *process)
 {
     struct buf path = { 0 };
-    struct bulk_options options = { .file = t->file, .domain = t->domain, .timeout_ms = t->timeout_ms, .is_json = t->is_json };
+    struct bulk_options options = {
+        .file = t->file, .domain = t->domain, .timeout_ms = t->timeout_ms, .is_json = t->is_json
+    };
     int code;
 
     targets_path(t->folder, process, true, &path);
@@ -302,7 +312,8 @@ static int run(struct tool *t)
     int code;
 
     if (t->targets.count == 0)
-        return fail(is_health(t) ? CTL_UNKNOWN : CTL_NO_SUCH, "no process has a control socket in ", t->folder);
+        return fail(is_health(t) ? CTL_UNKNOWN : CTL_NO_SUCH, "no process has a control socket in ",
+                    t->folder);
     if (!process && !is_grouped)
         process = find_sm(t);
     if (!process && !is_grouped)
@@ -350,8 +361,8 @@ static int read_words(struct tool *t, int count, char **words)
     enum err e = targets_find(t->folder, &t->targets);
 
     if (e != ERR_OK)
-        return fail(e == ERR_DENIED ? CTL_DENIED : CTL_NO_SUCH, e == ERR_DENIED ? "you may not read " : "cannot read the folder ",
-                    t->folder);
+        return fail(e == ERR_DENIED ? CTL_DENIED : CTL_NO_SUCH,
+                    e == ERR_DENIED ? "you may not read " : "cannot read the folder ", t->folder);
     t->verb = find_verb(words[0]);
     if (!t->verb) {
         t->process = words[0];
@@ -362,7 +373,8 @@ static int read_words(struct tool *t, int count, char **words)
         t->verb = count > 0 ? find_verb(words[0]) : NULL;
     }
     if (count == 0 || count > MAX_ARGS)
-        return fail(CTL_USAGE, "expected a command behind the process; see sallyportctl --help", "");
+        return fail(CTL_USAGE, "expected a command behind the process; see sallyportctl --help",
+                    "");
     for (int i = 0; i < count; i++)
         t->args[t->arg_count++] = str_from(words[i]);
     return CTL_OK;
@@ -377,7 +389,8 @@ int main(int argc, char **argv)
         { "version", no_argument, NULL, 'V' },       { 0 },
     };
     const char *folder = getenv("SALLYPORT_CONTROL_DIR");
-    struct tool t = { .folder = folder && folder[0] ? folder : "/run/sallyport", .timeout_ms = 30000 };
+    struct tool t = { .folder = folder && folder[0] ? folder : "/run/sallyport",
+                      .timeout_ms = 30000 };
     int option, code;
 
     while ((option = getopt_long(argc, argv, "hj", options, NULL)) != -1) {

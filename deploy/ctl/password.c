@@ -35,8 +35,10 @@ static enum err read_line(struct buf *out, struct buf *why)
     if (out->n > 0 && out->p[out->n - 1] == '\r')
         out->n--;
     if (out->n == 0)
-        return refuse(why, n == 0 ? ERR_CLOSED : ERR_MALFORMED, "expected a password that is not empty");
-    return str_is_utf8(buf_str(out)) ? ERR_OK : refuse(why, ERR_MALFORMED, "expected a password in UTF-8");
+        return refuse(why, n == 0 ? ERR_CLOSED : ERR_MALFORMED,
+                      "expected a password that is not empty");
+    return str_is_utf8(buf_str(out)) ? ERR_OK
+                                     : refuse(why, ERR_MALFORMED, "expected a password in UTF-8");
 }
 
 static enum err ask_hidden(const char *prompt, struct str account, struct buf *out, struct buf *why)

@@ -1,4 +1,5 @@
-/* Passwords come from the terminal, without echo, or from standard input: never from the command line, which everybody can read. */
+/* Passwords come from the terminal, without echo, or from standard input: never from the command
+ * line, which everybody can read. */
 #ifndef DEPLOY_CTL_PASSWORD_H
 #define DEPLOY_CTL_PASSWORD_H
 
@@ -7,7 +8,8 @@
 enum { PASSWORD_MAX_BYTES = 1023 };
 
 /* Asks twice on a terminal; otherwise takes the first line. The caller wipes out.
- * ERR_MALFORMED (empty, the two differ, not text), ERR_LIMIT, ERR_CLOSED (no input, or ^C); why: one sentence. */
+ * ERR_MALFORMED (empty, the two differ, not text), ERR_LIMIT, ERR_CLOSED (no input, or ^C); why:
+ * one sentence. */
 NODISCARD enum err password_read(struct str account, struct buf *out, struct buf *why);
 
 #endif

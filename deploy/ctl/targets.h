@@ -9,7 +9,8 @@ struct targets {
     size_t count;
 };
 
-/* ERR_NOT_FOUND when the folder is not there, ERR_DENIED, ERR_IO. A folder without sockets is ERR_OK and empty. */
+/* ERR_NOT_FOUND when the folder is not there, ERR_DENIED, ERR_IO. A folder without sockets is
+ * ERR_OK and empty. */
 NODISCARD enum err targets_find(const char *folder, struct targets *out);
 void targets_fini(struct targets *t);
 bool targets_has(const struct targets *t, struct str name);
