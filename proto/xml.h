@@ -69,9 +69,7 @@ enum xml_error xml_parse(struct xml_parser *p, enum xml_context context,
 enum xml_error xml_parse_header(struct xml_parser *p, struct str bytes, struct arena *arena,
                                 struct xml **out_root);
 
-/* --- reading
- * -------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static inline bool xml_is_text(const struct xml *x)
 {
@@ -114,9 +112,7 @@ struct xml *xml_copy(const struct xml *x, struct arena *arena);
  * jabber:client (RFC 6120 §4.8.3). */
 void xml_rename_ns(struct xml *x, const char *from, const char *to);
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Writes x where ns is the default namespace already in force (absent: none). A prefixless form is
  * written: each element whose namespace differs from its parent's declares its own, but for stream:

@@ -42,7 +42,8 @@ void account_unpin(struct account *a);
 /* What is in memory may differ from the store (a write failed): loaded anew before anyone is given it again. Sessions stay. */
 void account_reload(struct account *a);
 
-/* Ends its sessions with <not-authorized/> and forgets it; its rows are deleted (account, roster, data, offline), contacts are told (unsubscribed, unavailable). */
+/* Ends its sessions with <not-authorized/> and forgets it; its rows are deleted (account, roster,
+ * data, offline), contacts are told (unsubscribed, unavailable). */
 void account_delete(struct sm *sm, const struct jid *bare, void (*done)(void *owner, enum err e), void *owner);
 
 /* The session that a stanza of ours to this full JID reaches, or NULL. */

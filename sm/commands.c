@@ -135,7 +135,9 @@ static void on_users(void *owner, enum err e, struct store_rows *rows)
     int count = 0;
 
     while (e == ERR_OK && store_next(rows)) {
-        struct str cells[] = { arena_str(&j->arena, store_text(rows, 0)), arena_printf(&j->arena, "%lld", (long long)(store_int(rows, 1) / 1000000)) };
+        struct str cells[] = { arena_str(&j->arena, store_text(rows, 0)),
+                               arena_printf(&j->arena, "%lld",
+                                            (long long)(store_int(rows, 1) / 1000000)) };
 
         ctl_row(j->request, cells);
         j->after = cells[0];

@@ -42,7 +42,8 @@ struct metric sm_metric_offline_stored =
 struct metric sm_metric_offline_delivered =
     METRIC("sallyport_sm_offline_delivered_total", METRIC_COUNTER, "Messages given to a session out of offline storage.");
 struct metric sm_metric_offline_refused =
-    METRIC("sallyport_sm_offline_refused_total", METRIC_COUNTER, "Messages refused because the limit of an account was reached or the store was busy.");
+    METRIC("sallyport_sm_offline_refused_total", METRIC_COUNTER,
+           "Messages refused because the limit of an account was reached or the store was busy.");
 struct metric sm_metric_queue_stored =
     METRIC("sallyport_sm_queue_stored_total", METRIC_COUNTER, "Stanzas stored because a client did not take them in time.");
 struct metric sm_metric_redelivered =

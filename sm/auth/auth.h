@@ -63,8 +63,9 @@ void auth_exchange_free(struct auth_exchange *x);
 
 /* --- accounts of the internal backend; addresses are normalised bare JIDs ------------------------------------------ */
 
-/* Makes SCRAM keys (PBKDF2 in the thread pool) and stores them; never the password. The password is prepared by SASLprep or OpaqueString; ERR_MALFORMED if it
- * cannot be. is_new: ERR_EXISTS when the account is there already; otherwise ERR_NOT_FOUND when it is not. */
+/* Makes SCRAM keys (PBKDF2 in the thread pool) and stores them; never the password. The password is
+ * prepared by SASLprep or OpaqueString; ERR_MALFORMED if it cannot be. is_new: ERR_EXISTS when the
+ * account is there already; otherwise ERR_NOT_FOUND when it is not. */
 void auth_set_password(struct auth *a, struct str account, struct str password, bool is_new, void (*done)(void *owner, enum err e), void *owner);
 
 #endif

@@ -32,7 +32,8 @@ void store_close(struct store *s, void (*on_closed)(void *owner), void *owner);
 /* The loop that it was opened on. */
 uv_loop_t *store_loop(const struct store *s);
 
-/* More than max_queued wait: callers must not take on new work that needs the store (resource-constraint). What was taken on may still be submitted. */
+/* More than max_queued wait: callers must not take on new work that needs the store
+ * (resource-constraint). What was taken on may still be submitted. */
 bool store_is_busy(const struct store *s);
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
