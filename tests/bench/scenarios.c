@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- login: each user connects, authenticates, binds, leaves, and does so again
- * --------------------------------------- */
+/* --- login: each user connects, authenticates, binds, leaves, and does so again --------------- */
 
 static uint64_t logins, login_ns, run_started_ns;
 static bool is_running;
@@ -64,9 +63,7 @@ void scenario_login(struct load *l)
     load_await_go(l, login_go);
 }
 
-/* --- messages and rate
- * -------------------------------------------------------------------------------------------------
- */
+/* --- messages and rate ------------------------------------------------------------------------ */
 
 static struct {
     uint64_t sent, received;
@@ -237,9 +234,7 @@ void scenario_rate(struct load *l)
     load_login_all(l, rate_ready);
 }
 
-/* --- idle
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- idle ------------------------------------------------------------------------------------- */
 
 static void idle_over(struct load *l)
 {
