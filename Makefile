@@ -115,7 +115,7 @@ orders: $(OUT)/unit/test_channel_orders
 clean:
 	rm -rf build
 
--include $(wildcard sm/store/*.mk) $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
+-include $(wildcard sm/store/*.mk) $(wildcard tests/*.mk) $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 .PHONY: all help run stop test lint orders clean unit-build
 .DEFAULT_GOAL := all

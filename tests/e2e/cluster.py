@@ -1,5 +1,6 @@
 """A cluster for tests, started and ended through deploy/local-cluster as any user would."""
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,7 +10,13 @@ import time
 from xmpp import Client
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer", "assertion failed")
+SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer", "assertion failed", "==    at 0x")  # the last is valgrind's
+
+
+def wrapping():
+    """Options for `up`: every process runs under the command in SALLYPORT_WRAP (make valgrind)."""
+    command = os.environ.get("SALLYPORT_WRAP")
+    return [f"--wrap={role}:{command}" for role in ("router", "c2s", "sm")] if command else []
 
 
 class Cluster:
@@ -19,7 +26,7 @@ class Cluster:
         self.dir = tempfile.mkdtemp(prefix="sp-")
         self.folder = pathlib.Path(self.dir) / "c"
         try:
-            self.run("up", "--port-base", "0", *options, timeout=180)
+            self.run("up", "--port-base", "0", *wrapping(), *options, timeout=180)
         except BaseException:
             shutil.rmtree(self.dir, ignore_errors=True)
             raise
