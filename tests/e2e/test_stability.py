@@ -19,7 +19,13 @@ GAUGES = ("sallyport_sm_sessions", "sallyport_sm_bound", "sallyport_sm_accounts"
 
 
 def descriptors(pid):
-    return sorted(os.readlink(p).split(":")[0] for p in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+    found = []
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(os.readlink(path).split(":")[0])
+        except FileNotFoundError:
+            pass  # closed since it was listed
+    return sorted(found)
 
 
 def resident(pid):
