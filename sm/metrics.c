@@ -23,6 +23,8 @@ struct metric sm_metric_frames_dropped =
     METRIC("sallyport_sm_frames_dropped_total", METRIC_COUNTER, "Frames that nobody was to take: unknown sessions, wrong senders.");
 struct metric sm_metric_violations =
     METRIC("sallyport_sm_violations_total", METRIC_COUNTER, "Frames that no honest peer sends: refused and audited.");
+struct metric sm_metric_numbers_refused =
+    METRIC("sallyport_sm_numbers_refused_total", METRIC_COUNTER, "Numbers of frames that were not believed: repeated, late, or false.");
 struct metric sm_metric_too_large =
     METRIC("sallyport_sm_too_large_total", METRIC_COUNTER, "Stanzas that no frame can carry: refused.");
 struct metric sm_metric_messages_in =
@@ -70,6 +72,7 @@ void sm_metrics_register(void)
         &sm_metric_frames_out,
         &sm_metric_frames_dropped,
         &sm_metric_violations,
+        &sm_metric_numbers_refused,
         &sm_metric_too_large,
         &sm_metric_messages_in,
         &sm_metric_presences_in,

@@ -15,6 +15,7 @@ extern struct metric sm_metric_frames_in;
 extern struct metric sm_metric_frames_out;
 extern struct metric sm_metric_frames_dropped;
 extern struct metric sm_metric_violations;
+extern struct metric sm_metric_numbers_refused;
 extern struct metric sm_metric_too_large;
 extern struct metric sm_metric_messages_in;
 extern struct metric sm_metric_presences_in;

@@ -259,8 +259,16 @@ void session_open(struct sm *sm, struct account *a, const struct control_adopt *
 
 /* --- frames ------------------------------------------------------------------------------------------------------ */
 
+/* More than was sent or taken over: ignored by the channel. */
+static bool is_false(const struct channel_owner *o, uint64_t e, uint64_t h, uint64_t f)
+{
+    return o->is_synced && e == o->epoch && (h > o->down_last || f > o->up_taken);
+}
+
 void session_confirm(struct session *s, uint64_t e, uint64_t h, uint64_t f)
 {
+    if (is_false(&s->channel, e, h, f))
+        metric_inc(&sm_metric_numbers_refused);
     if (!channel_owner_confirm(&s->channel, e, h, f))
         return;
     if (!list_is_empty(&s->queue.kept))
@@ -308,6 +316,7 @@ void session_on_frame(struct sm *sm, struct link *l, const struct frame *f)
     if (f->n == 0)
         return;
     if (channel_owner_up(&s->channel, f->e, f->n, &up) != CHANNEL_TAKE) {
+        metric_inc(&sm_metric_numbers_refused);
         acks_owe(s); /* repeated: it did not hear our h */
         return;
     }
