@@ -23,6 +23,7 @@ enum {
     LINK_MAX_GUESTS = 256, /* accepted and not yet up */
     LINK_DAMP_MS = 10000,
     LINK_DAMP_COUNT = 5,     /* replacements in that time; then the newcomer is refused */
+    LINK_CROWDED_MS = 10000,  /* between two complaints */
     LINK_SETUP_BYTES = 4096, /* of one element before the link is up */
 };
 
@@ -98,6 +99,7 @@ struct links {
     struct table by_name; /* struct link_peer */
     struct list all;      /* struct link */
     unsigned guests;
+    uint64_t crowded_ms; /* when there were too many of them */
     struct buf scratch;
     uv_idle_t doom; /* runs when links are doomed */
     bool is_closing, is_reporting;

@@ -13,16 +13,25 @@ static struct str peer_key(const void *item)
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-static bool has_room(struct links *ls, struct conn *c)
+/* The oldest of those that are not up makes room: an honest peer needs a moment, one that only holds a place waits for ever. */
+static void make_room(struct links *ls)
 {
-    char address[64];
+    uint64_t now = uv_now(net_loop(ls->net));
 
     if (ls->guests < LINK_MAX_GUESTS)
-        return true;
-    conn_peer_text(c, address);
-    log_warn("too many links are being made; refused", kv_text("address", address));
-    conn_close(c, 0);
-    return false;
+        return;
+    if (now - ls->crowded_ms > LINK_CROWDED_MS)
+        log_warn("too many links are being made: the oldest of them end");
+    ls->crowded_ms = now;
+    LIST_FOR_EACH(at, &ls->all)
+    {
+        struct link *l = CONTAINER_OF(at, struct link, at);
+
+        if (l->is_dialled || l->was_up || l->phase == PHASE_DOOMED)
+            continue;
+        link_take_down(l);
+        return;
+    }
 }
 
 static void on_accept_tls(void *owner, struct conn *c)
@@ -30,8 +39,7 @@ static void on_accept_tls(void *owner, struct conn *c)
     struct links *ls = owner;
     struct link *l;
 
-    if (!has_room(ls, c))
-        return;
+    make_room(ls);
     l = link_new(ls, NULL, c, false);
     conn_set_owner(c, &link_conn_events, l);
     timer_set(ls->timers, &l->timer, LINK_AUTH_MS);
@@ -44,8 +52,7 @@ static void on_accept_unix(void *owner, struct conn *c)
     struct link_peer *p = owner;
     struct link *l;
 
-    if (!has_room(p->ls, c))
-        return;
+    make_room(p->ls);
     l = link_new(p->ls, p, c, false);
     conn_set_owner(c, &link_conn_events, l);
     if (link_identify(l))

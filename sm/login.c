@@ -7,9 +7,17 @@
 #include "sm/features.h"
 #include "sm/iq.h"
 #include "sm/metrics.h"
+#include "sm/peers.h"
+#include "sm/session.h"
 #include "sm/wire.h"
 
-enum { MAX_LOGINS = 200000, GRACE_MS = 5000 };
+enum {
+    MAX_LOGINS = 200000,
+    MAX_LOGINS_OF_C2S = 20000, /* one that is hostile must leave room for the others */
+    MAX_OPEN_BYTES = 65536,    /* with the chain of a certificate */
+    SPLICED_BYTES = 64,        /* c2s declares the namespace */
+    GRACE_MS = 5000
+};
 
 static struct str key_of(const void *item)
 {
@@ -29,6 +37,7 @@ static struct login *find(const struct sm *sm, struct str address)
 void login_free(struct login *l)
 {
     table_remove(&l->sm->logins, str_from(l->address));
+    l->c2s->logins--;
     timer_stop(&l->timer);
     auth_exchange_free(l->exchange);
     arena_fini(&l->arena);
@@ -114,11 +123,13 @@ static void on_timer(struct timer *t)
 
 /* --- <open/> ----------------------------------------------------------------------------------------------------- */
 
-static struct login *make(struct sm *sm, struct str address)
+static struct login *make(struct sm *sm, struct str address, struct peer *c2s)
 {
     struct login *l = mem_new(struct login);
 
     l->sm = sm;
+    l->c2s = c2s;
+    c2s->logins++;
     l->address = str_dup(address);
     timer_init(&l->timer, on_timer);
     table_put(&sm->logins, l);
@@ -140,40 +151,95 @@ static void send_features(struct login *l)
     arena_fini(&arena);
 }
 
-/* A later <open/> begins a new stream; the guesses of this connection still count. */
-static void on_open(struct sm *sm, struct link *via, const struct frame *f, const struct xml *el)
+/* A connection has one address and, once it is secure, one TLS session: what is said of them later must be the same. */
+static bool is_same_connection(const struct control_open *before, const struct control_open *now)
 {
-    struct login *l = find(sm, f->from);
-    struct control_end refusal = { .why = CONTROL_END_ERROR, .error = STREAM_RESOURCE_CONSTRAINT };
-    struct xml *own;
+    const struct str pairs[][2] = { { before->tls, now->tls },
+                                    { before->cipher, now->cipher },
+                                    { before->sni, now->sni },
+                                    { before->alpn, now->alpn },
+                                    { before->cb_exporter, now->cb_exporter },
+                                    { before->cb_end_point, now->cb_end_point },
+                                    { before->cb_unique, now->cb_unique },
+                                    { before->chain, now->chain } };
 
-    if (!l && sm->logins.count >= MAX_LOGINS) {
-        send_end(sm, via, f->from, &refusal);
-        return;
+    if (!str_eq(before->addr, now->addr))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(pairs) && str_is_set(before->tls); i++) {
+        if (!str_eq(pairs[i][0], pairs[i][1]))
+            return false;
     }
-    if (l && l->state == LOGIN_ADOPTING)
-        return;
-    if (!l)
-        l = make(sm, f->from);
-    l->via = via;
-    auth_exchange_free(l->exchange);
-    l->exchange = NULL;
-    arena_reset(&l->arena);
-    own = xml_copy(el, &l->arena);
-    if (control_read_open(own, &l->arena, &l->open) != ERR_OK) {
-        login_end(l, STREAM_INTERNAL_SERVER_ERROR, STR_NONE);
-        return;
+    return true;
+}
+
+/* A session is opened once on a connection. One whose <success/> was lost with a link has said nothing yet: c2s opens again. */
+static bool has_session(const struct sm *sm, struct str address, bool is_lost)
+{
+    const struct session *s = table_get(&sm->addresses, address);
+
+    return s && (!is_lost || s->channel.up_last > 0);
+}
+
+/* NULL: it may not be opened, and has been told or dropped. */
+static struct login *admit(struct sm *sm, struct link *via, const struct frame *f)
+{
+    struct peer *c2s = peers_find(sm, frame_address_name(f->from));
+    struct control_end refusal = { .why = CONTROL_END_ERROR, .error = STREAM_RESOURCE_CONSTRAINT };
+
+    if (!peers_is_role(c2s, "c2s")) {
+        metric_inc(&sm_metric_frames_dropped);
+        return NULL;
     }
-    l->host = sm_host(sm, l->open.host);
+    if (sm->logins.count < MAX_LOGINS && c2s->logins < MAX_LOGINS_OF_C2S)
+        return make(sm, f->from, c2s);
+    if (c2s->logins >= MAX_LOGINS_OF_C2S)
+        wire_refuse(f, "too many connections that are not logged in");
+    send_end(sm, via, f->from, &refusal);
+    return NULL;
+}
+
+static void begin(struct login *l)
+{
+    l->host = sm_host(l->sm, l->open.host);
     if (!l->host) {
         login_end(l, STREAM_HOST_UNKNOWN, STR_NONE);
         return;
     }
     l->state = LOGIN_OPEN;
     l->is_lost = l->open.is_lost;
-    timer_set(sm->service->timers, &l->timer, (uint64_t)l->host->auth_timeout_ms + GRACE_MS);
+    timer_set(l->sm->service->timers, &l->timer, (uint64_t)l->host->auth_timeout_ms + GRACE_MS);
     if (!l->is_lost)
         send_features(l);
+}
+
+/* A later <open/> begins a new stream; the guesses of this connection still count. */
+static void on_open(struct sm *sm, struct link *via, const struct frame *f, const struct xml *el)
+{
+    struct login *l = find(sm, f->from);
+    struct arena arena = { 0 };
+    struct control_open open;
+    const char *refusal = NULL;
+
+    if (f->payload.n > MAX_OPEN_BYTES || control_read_open(xml_copy(el, &arena), &arena, &open) != ERR_OK)
+        refusal = "a connection whose facts are malformed or too large";
+    else if (l && !is_same_connection(&l->open, &open))
+        refusal = "a connection opened again with other facts";
+    else if (has_session(sm, f->from, open.is_lost))
+        refusal = "a connection opened a second time";
+    if (refusal) {
+        wire_refuse(f, refusal);
+        arena_fini(&arena);
+    } else if ((l && l->state == LOGIN_ADOPTING) || (!l && (l = admit(sm, via, f)) == NULL)) {
+        arena_fini(&arena);
+    } else {
+        auth_exchange_free(l->exchange);
+        l->exchange = NULL;
+        arena_fini(&l->arena);
+        l->arena = arena; /* open's texts live there */
+        l->open = open;
+        l->via = via;
+        begin(l);
+    }
 }
 
 /* --- registration (XEP-0077), before login ----------------------------------------------------------------------- */
@@ -225,11 +291,14 @@ void login_on_frame(struct sm *sm, struct link *via, const struct frame *f)
     struct xml *el;
 
     if (xml_parse(sm->parser, XML_ALONE, &control_xml_limits, f->payload, &arena, &el) != XML_OK) {
-        audit("policy-violation", kv_str("from", f->from), kv_text("what", "a payload that is no element"));
+        wire_refuse(f, "a payload that is no element");
     } else if (xml_is(el, NS_LINK, "open")) {
         on_open(sm, via, f, el);
     } else if (!l || l->via != via) {
         metric_inc(&sm_metric_frames_dropped);
+    } else if (f->payload.n > (size_t)l->host->max_stanza_before + SPLICED_BYTES) {
+        wire_refuse(f, "an element that is too large before login");
+        login_end(l, STREAM_POLICY_VIOLATION, STR_NONE);
     } else {
         on_element(l, el, f->payload);
     }

@@ -16,6 +16,7 @@ struct login {
     struct sm *sm;
     char *address;            /* "C2S/INSTANCE-CONN" */
     struct link *via;
+    struct peer *c2s;
     enum login_state state;
     struct arena arena;       /* what open's texts live in */
     struct control_open open;

@@ -22,6 +22,7 @@ struct peer {
     struct buf acks;         /* acks.c collects here … */
     struct link *acks_via;   /* … what leaves by this link */
     struct list acks_at;
+    uint32_t logins;         /* connections that are not logged in */
 };
 
 void peers_init(struct sm *sm);

@@ -15,13 +15,18 @@
 #include "sm/settle.h"
 #include "sm/wire.h"
 
-enum { UNUSED_US = 60000000 }; /* c2s says something within this time after <success/>, or has not got it */
+enum { UNUSED_US = 60000000 }; /* a client binds a resource within this time after <success/>; its c2s says something, or has not got it */
 
 static struct str key_of_id(const void *item)
 {
     const struct session *s = item;
 
     return str_of(s->id, sizeof s->id);
+}
+
+static struct str key_of_address(const void *item)
+{
+    return str_from(((const struct session *)item)->address);
 }
 
 static struct str key_of_jid(const void *item)
@@ -32,6 +37,7 @@ static struct str key_of_jid(const void *item)
 void session_tables_init(struct sm *sm)
 {
     table_init(&sm->sessions, key_of_id);
+    table_init(&sm->addresses, key_of_address);
     table_init(&sm->bound, key_of_jid);
 }
 
@@ -45,6 +51,7 @@ void session_tables_fini(struct sm *sm)
         at = 0; /* the table has changed */
     }
     table_fini(&sm->sessions);
+    table_fini(&sm->addresses);
     table_fini(&sm->bound);
 }
 
@@ -68,14 +75,19 @@ static void on_taken(struct channel_owner *o)
 static void on_timer(struct timer *t)
 {
     struct session *s = CONTAINER_OF(t, struct session, timer);
-    bool is_unused = s->state == SESSION_BINDING && s->channel.is_synced && s->channel.up_last == 0;
+    bool is_binding = s->state == SESSION_BINDING && s->channel.is_synced;
+    bool is_late = is_binding && sm_time_us() - s->opened_us > UNUSED_US;
 
     if (s->is_over)
         session_over_retry(s);
-    else if (s->state == SESSION_ENDING || (is_unused && sm_time_us() - s->opened_us > UNUSED_US))
+    else if (s->state == SESSION_ENDING || (is_late && s->channel.up_last == 0))
         session_over(s, NULL);
+    else if (is_late)
+        session_end(s, STREAM_CONNECTION_TIMEOUT, STR("no resource was bound"));
     else
         queue_on_timer(s);
+    if (is_binding && !is_late && s->timer.due_ms == 0)
+        timer_set(s->sm->service->timers, t, UNUSED_US / 1000);
 }
 
 /* proto/channel.h: nobody will ever hand this id to this channel again. Rows do not: the queue's are refused by the store when one holds
@@ -129,6 +141,8 @@ struct session *session_new(struct sm *sm, const struct session_seed *seed)
     jid_split(str_from(str_dup(s->home->jid.bare)), &s->jid);
     s->opened_us = seed->opened_us;
     table_put(&sm->sessions, s);
+    if (!table_get(&sm->addresses, str_from(s->address)))
+        table_put(&sm->addresses, s);
     metric_inc(&sm_metric_sessions);
     return s;
 }
@@ -151,6 +165,8 @@ void session_free(struct session *s)
     timer_stop(&s->timer);
     session_detach(s);
     table_remove(&s->sm->sessions, str_of(s->id, sizeof s->id));
+    if (table_get(&s->sm->addresses, str_from(s->address)) == s)
+        table_remove(&s->sm->addresses, str_from(s->address));
     list_remove(&s->peer_at);
     free_held(s);
     channel_owner_fini(&s->channel);

@@ -90,8 +90,10 @@ static void take_answer(struct session *s, struct link *l, const struct control_
 
 void session_on_synced(struct sm *sm, struct link *l, const struct frame *f, struct control_synced *answer)
 {
-    if (answer->epoch != sm->epoch)
+    if (answer->epoch != sm->epoch) {
+        metric_inc(&sm_metric_numbers_refused);
         return;
+    }
     for (size_t i = 0; i < answer->count; i++) {
         struct session *s = session_find(sm, answer->entries[i].session);
 

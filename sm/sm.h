@@ -24,6 +24,7 @@ struct sm {
     struct xml_parser *parser;
     struct table accounts;      /* struct account, by bare JID: those in memory */
     struct table sessions;      /* struct session, by the 16 bytes of its id */
+    struct table addresses;     /* struct session, by "C2S/INSTANCE-CONN" */
     struct table bound;         /* struct session, by full JID */
     struct table logins;        /* struct login, by "C2S/INSTANCE-CONN" */
     struct table peers;         /* struct peer: what the routers say is linked to them (sm/peers.h) */
