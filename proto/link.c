@@ -320,7 +320,7 @@ static void on_end(void *owner, struct conn *c, enum err why)
     char address[64];
 
     conn_peer_text(c, address);
-    if (l->phase == PHASE_SECURING)
+    if (l->phase == PHASE_SECURING || (l->was_up && why == ERR_LIMIT))
         audit("link-refused", kv_text("peer", l->name), kv_text("address", address),
               kv_text("reason", text));
     if (l->phase < PHASE_UP && !(l->peer && l->peer->last_error == text)) /* not at each attempt */

@@ -13,7 +13,8 @@ static struct str peer_key(const void *item)
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-/* The oldest of those that are not up makes room: an honest peer needs a moment, one that only holds a place waits for ever. */
+/* The oldest of those that are not up makes room: an honest peer needs a moment, one that only
+ * holds a place waits for ever. */
 static void make_room(struct links *ls)
 {
     uint64_t now = uv_now(net_loop(ls->net));

@@ -8,6 +8,7 @@
 #include "router/component.h"
 #include "router/metrics.h"
 #include "router/policy.h"
+#include "router/share.h"
 
 enum { MAX_VIOLATIONS = 100 }; /* of one link: each is audited, so they must end */
 
@@ -140,9 +141,8 @@ static enum err take_control(struct router *r, struct link *from, const struct f
 
 static void refuse(struct link *from, const struct frame *f, const char *what)
 {
-    uintptr_t count = (uintptr_t)link_data(from) + 1;
+    unsigned count = share_violated(from);
 
-    link_set_data(from, (void *)count);
     metric_inc(&router_metric_violations);
     audit("policy-violation", kv_str("peer", link_name(from)), kv_str("from", f->from),
           kv_str("to", f->to), kv_text("what", what));
@@ -181,6 +181,8 @@ void forward_frame(struct router *r, struct link *from, const struct frame *f, s
     }
     if (target.link) {
         link_send_raw(target.link, raw);
+        if (target.to & (POLICY_TO_SM | POLICY_TO_OWNER))
+            share_sent(r, from, target.link, raw.n);
     } else if (target.component) {
         if (component_send(target.component, f) != ERR_OK)
             refuse(from, f, "a stanza that is not what its frame says");

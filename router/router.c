@@ -9,6 +9,7 @@
 #include "router/component.h"
 #include "router/forward.h"
 #include "router/metrics.h"
+#include "router/share.h"
 
 void router_say(struct router *r, struct link *to)
 {
@@ -21,6 +22,7 @@ void router_say(struct router *r, struct link *to)
 
 static void on_up(void *owner, struct link *l)
 {
+    share_begin(l);
     announce_link_up(owner, l);
 }
 
@@ -33,6 +35,7 @@ static void on_down(void *owner, struct link *l)
 {
     claims_drop(&((struct router *)owner)->claims, link_name(l));
     announce_link_down(owner, l);
+    share_end(l);
 }
 
 static const struct link_events link_events = { .on_up = on_up,
