@@ -120,7 +120,7 @@ static void bench_init(struct bench *b)
     set_side(b, &b->c2s, "c2s-1.internal", "router-1.internal", LINK_ROLE_ROUTER);
     uv_timer_init(&b->loop, &b->deadline);
     b->deadline.data = b;
-    uv_timer_start(&b->deadline, on_deadline, 20000, 0);
+    uv_timer_start(&b->deadline, on_deadline, 60000, 0);
 }
 
 static void use_tls(struct bench *b, struct side *s, const char *cert)

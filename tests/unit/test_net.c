@@ -120,7 +120,7 @@ static void bench_open(struct bench *b, const char *listen)
         b->address.port = listener_port(b->listener);
     uv_timer_init(&b->loop, &b->deadline);
     b->deadline.data = b;
-    uv_timer_start(&b->deadline, on_deadline, 5000, 0);
+    uv_timer_start(&b->deadline, on_deadline, 60000, 0);
 }
 
 static void bench_dial(struct bench *b)
