@@ -6,6 +6,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+enum { MAX_UPSTREAMS = 256 };
+
 static struct router *router_of(struct link *l)
 {
     return link_data(l);
@@ -192,8 +194,11 @@ static void path_lost(struct path *path)
 static void path_up(struct c2s *c2s, struct link *l, const struct control_peer *peer)
 {
     struct upstream *u = upstream_find(c2s, peer->name);
-    struct path *path = mem_new(struct path);
+    struct path *path;
 
+    if (!u && c2s->upstreams.count >= MAX_UPSTREAMS) /* no router may fill our memory with names */
+        return;
+    path = mem_new(struct path);
     if (!u)
         u = upstream_new(c2s, peer->name);
     path->upstream = u;

@@ -1,6 +1,6 @@
 /* What one link has done since it came up: violations, and its part of what waits for the session
- * managers. Internal links are always read (LINK.md §8), so that one which floods would end the link
- * of the session manager for everybody: it is ended first. */
+ * managers. Internal links are always read (LINK.md §8), so that one which floods would end the
+ * link of the session manager for everybody: it is ended first. */
 #ifndef ROUTER_SHARE_H
 #define ROUTER_SHARE_H
 

@@ -5,7 +5,10 @@
 #include "common/mem.h"
 #include "sm/hosts.h"
 #include "sm/login.h"
+#include "sm/metrics.h"
 #include "sm/session_parts.h"
+
+enum { MAX_PEERS = 4096 };
 
 static struct str key_of(const void *item)
 {
@@ -55,6 +58,17 @@ static void on_lost(struct timer *t)
 
     log_warn("c2s did not come back: its sessions end", kv_text("c2s", p->name));
     session_peer_lost(p);
+}
+
+/* What a router says of names is believed within limits: it can neither fill our memory, nor make a hosted domain somebody else's, nor
+ * make of a c2s that holds sessions something else. */
+static bool may_be(const struct sm *sm, const struct control_peer *told)
+{
+    const struct peer *p = peers_find(sm, told->name);
+
+    if (sm_is_hosted(sm, told->name))
+        return false;
+    return p ? list_is_empty(&p->sessions) || str_is(told->role, p->role) : sm->peers.count < MAX_PEERS;
 }
 
 static struct peer *get(struct sm *sm, struct str name, struct str role)
@@ -166,6 +180,11 @@ static void take(struct sm *sm, struct link *router, const struct control_peer *
         /* A router that is late must not take away the path to a newer instance by itself. */
         if (p && (!str_is_set(told->instance) || str_is(told->instance, p->instance)))
             remove_path(p, router);
+        return;
+    }
+    if (!may_be(sm, told)) {
+        metric_inc(&sm_metric_violations);
+        audit("frame-refused", kv_str("from", link_name(router)), kv_str("peer", told->name), kv_text("what", "a peer that cannot be"));
         return;
     }
     p = get(sm, told->name, told->role);
