@@ -1,0 +1,115 @@
+"""What the suites of this folder share: a cluster with a place for the attacker, bystanders whom nothing may reach, and rows of attacks."""
+import dataclasses
+import re
+import time
+
+from hostile import Attacker, Watch, Wire, name_of
+
+
+@dataclasses.dataclass
+class Attack:
+    """One row. act says it all to a Scene; seen is what must be written down about it: Audited, Counted or Ended."""
+    name: str
+    act: object
+    seen: tuple
+    is_slow: bool = False
+
+
+@dataclasses.dataclass
+class Audited:
+    process: str
+    texts: tuple
+
+    def check(self, scene):
+        scene.watch.audited(self.process, *self.texts)
+
+
+@dataclasses.dataclass
+class Counted:
+    process: str
+    metric: str
+    at_least: int = 1
+
+    def check(self, scene):
+        scene.watch.counted(self.process, self.metric, self.at_least)
+
+
+@dataclasses.dataclass
+class Ended:
+    """The link, or connection, that act returned was closed by the other end, with this in what it said last."""
+    text: str = ""
+
+    def check(self, scene):
+        said = scene.wire.read_to_end()
+        assert self.text in said, said[-2000:]
+
+
+def audited(process, *texts):
+    return Audited(process, texts)
+
+
+class Scene:
+    """One attack: who attacks, who must not notice, what is watched."""
+
+    def __init__(self, stage):
+        self.stage, self.cluster, self.a = stage, stage.cluster, stage.attacker
+        self.alice, self.bob = stage.alice, stage.bob
+        self.watch = Watch(stage.cluster)
+        self.wire, self.sessions = None, []
+
+    def dial(self, **kwargs):
+        """A fresh link that is not up yet; what Ended looks at."""
+        self.wire = Wire.dial_tls(self.a.place, **kwargs)
+        return self.wire
+
+    def link(self):
+        self.wire = self.a.link()
+        return self.wire
+
+    def session(self):
+        """A session of the attacker's own account."""
+        s = self.a.session("mallory", f"evil{time.monotonic_ns()}")
+        self.sessions.append(s)
+        return s
+
+    def run(self, attack):
+        self.wire = attack.act(self) or self.wire
+        for evidence in attack.seen:
+            evidence.check(self)
+        self.nobody_noticed()
+
+    def nobody_noticed(self):
+        """Bystanders are served at once, have the connection that they had, and nothing came that was not theirs."""
+        began = time.monotonic()
+        body = str(began)
+        self.bob.message(self.alice.jid, body)
+        self.alice.expect("message", body=body, from_=self.bob.jid)
+        self.alice.ping()
+        self.bob.ping()
+        assert not self.alice.backlog and not self.bob.backlog, (self.alice.backlog, self.bob.backlog)
+        assert time.monotonic() - began < 5
+        for process in ("c2s-1", "sm-1"):
+            assert f"peer={name_of(process)}" not in self.watch.news("router-1"), ("the link of somebody else suffered", self.watch.news("router-1"))
+        self.watch.alive()
+
+    def close(self):
+        for s in self.sessions:
+            s.end()
+        if self.wire and self.wire is not self.a.wire:
+            self.wire.close()
+
+
+class Stage:
+    """A cluster whose c2s-2 is the attacker's, and two bystanders on c2s-1."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        cluster.kill("c2s-2")
+        cluster.adduser("mallory", "mallory's")
+        self.attacker = Attacker(cluster)
+        self.alice, self.bob = cluster.online("alice", "desk"), cluster.online("bob", "desk")
+        self.alice_id = re.search(r"audit=login account=alice\S* .*session=([0-9a-f]{32})", cluster.audit("sm-1"))[1]
+        number = re.search(rf"session opened conn=(\d+) s={self.alice_id}", cluster.log("c2s-1"))[1]
+        instance = re.search(rf"link up peer={name_of('c2s-1')} role=c2s instance=([0-9a-f]+)", cluster.log("router-1"))[1]
+        self.alice_conn = f"{name_of('c2s-1')}/{instance}-{number}"
+        self.epoch = int(re.search(r"slots sm=\S+ epoch=(\d+)", cluster.log("router-1"))[1])
