@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/service.h"
 
 #include <stdio.h>
 
@@ -136,6 +137,7 @@ static enum err open_door(struct ctl_server *s, struct door *d, enum ctl_right r
                      s->options.folder, s->options.name, right == CTL_ADMIN ? "-admin" : "");
 
     options.address.is_unix = true;
+    options.inherited_fd = service_inherited_fd(right == CTL_ADMIN ? "control-admin" : "control");
     options.unix_group = right == CTL_ADMIN ? s->options.admin_group : s->options.group;
     *d = (struct door){ .server = s, .right = right };
     if (n < 0 || (size_t)n >= sizeof options.address.host) {

@@ -22,7 +22,8 @@ struct link_peer_conf {
     char *accept;      /* "unix:/path" of its own where it dials us, or NULL: it comes by the TLS
                           listener */
     char *secret_file; /* of the XEP-0114 handshake */
-    int64_t uid;       /* at the other end of a Unix socket; -1: our own */
+    int64_t uid;       /* at the other end of a Unix socket; -1: our own, or user's */
+    char *user;        /* the same by name, or NULL */
 };
 
 /* What every process's file says about links, top level. */

@@ -3,6 +3,9 @@
 
 #include "common/mem.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 const struct conf_key link_peer_keys[] = {
     { "role", CONF_CHOICE, offsetof(struct link_peer_conf, role), NULL, 0, 0, link_role_names,
       CONF_AT_RELOAD, "What this peer is." },
@@ -15,6 +18,8 @@ const struct conf_key link_peer_keys[] = {
       CONF_AT_RELOAD, "File with the secret of the XEP-0114 handshake." },
     { "uid", CONF_INT, offsetof(struct link_peer_conf, uid), "-1", -1, 4294967294, NULL,
       CONF_AT_RELOAD, "User at the other end of a Unix socket; -1 is this process's own." },
+    { "user", CONF_TEXT, offsetof(struct link_peer_conf, user), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "User at the other end of a Unix socket by name, instead of uid." },
     { 0 },
 };
 
@@ -45,6 +50,7 @@ struct link_conf *link_conf_copy(const struct link_conf *conf)
         to[i].dial = copy_text(from[i].dial);
         to[i].accept = copy_text(from[i].accept);
         to[i].secret_file = copy_text(from[i].secret_file);
+        to[i].user = copy_text(from[i].user);
     }
     return copy;
 }
@@ -60,6 +66,7 @@ void link_conf_free(struct link_conf *conf)
         mem_free(peers[i].dial);
         mem_free(peers[i].accept);
         mem_free(peers[i].secret_file);
+        mem_free(peers[i].user);
     }
     mem_free(peers);
     mem_free(conf->name);
@@ -115,6 +122,22 @@ static enum err read_addresses(const struct links *ls, struct link_peer *p,
     return ERR_OK;
 }
 
+static enum err read_user(struct link_peer *p, struct buf *why)
+{
+    const struct link_peer_conf *c = p->conf;
+    const struct passwd *user = c->user ? getpwnam(c->user) : NULL;
+
+    p->uid = c->uid;
+    if (!c->user)
+        return ERR_OK;
+    if (c->uid >= 0)
+        return refuse(why, c->name, "uid and user exclude each other");
+    if (!user)
+        return refuse(why, c->name, "user: expected the name of a user of this system");
+    p->uid = user->pw_uid == geteuid() ? -1 : (int64_t)user->pw_uid;
+    return ERR_OK;
+}
+
 static enum err read_secret(struct link_peer *p, struct buf *why)
 {
     struct buf reason = { 0 };
@@ -143,8 +166,9 @@ static enum err peer_load(struct links *ls, const struct link_conf *conf,
     if (!is_name(p->name) || str_is(p->name, conf->name))
         return refuse(why, c->name,
                       "expected a DNS name in lower case, other than this process's own");
-    e = read_addresses(ls, p, conf, why);
-    return e == ERR_OK ? read_secret(p, why) : e;
+    if ((e = read_addresses(ls, p, conf, why)) != ERR_OK || (e = read_user(p, why)) != ERR_OK)
+        return e;
+    return read_secret(p, why);
 }
 
 static void peer_free(struct link_peer *p)

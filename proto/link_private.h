@@ -46,6 +46,7 @@ struct link_peer {
     struct str name;
     struct net_address dial, accept;
     bool is_dialled, is_unix;
+    int64_t uid; /* at the other end of a Unix socket; -1: our own */
     struct buf secret;
     struct listener *listener; /* of its own Unix path; or NULL */
     struct link *current;      /* up */

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/service.h"
 
 #include <gnutls/crypto.h>
 
@@ -66,6 +67,7 @@ static enum err listen_tls(struct links *ls, struct buf *why)
 
     if (!ls->conf->listen)
         return ERR_OK;
+    o.inherited_fd = service_inherited_fd("link");
     if (net_address_parse(str_from(ls->conf->listen), &o.address) != ERR_OK || o.address.is_unix) {
         buf_printf(why, "link_listen: expected \"ADDRESS:PORT\"");
         return ERR_MALFORMED;
@@ -80,7 +82,7 @@ static enum err listen_unix(struct link_peer *p, struct buf *why)
 
     if (!p->conf->accept)
         return ERR_OK;
-    o.unix_mode = p->conf->uid < 0 ? 0600 : 0666;
+    o.unix_mode = p->uid < 0 ? 0600 : 0666;
     return listener_open(p->ls->net, &o, on_accept_unix, p, &p->listener, why);
 }
 
@@ -184,7 +186,7 @@ static bool is_same_peer(const struct link_peer *a, const struct link_peer *b)
 {
     const struct link_peer_conf *x = a->conf, *y = b->conf;
 
-    return x->role == y->role && x->uid == y->uid && is_same_text(x->dial, y->dial) &&
+    return x->role == y->role && a->uid == b->uid && is_same_text(x->dial, y->dial) &&
            is_same_text(x->accept, y->accept);
 }
 

@@ -38,7 +38,7 @@ static void set_peer(struct link *l, struct link_peer *p)
 
 static bool check_uid(struct link *l)
 {
-    uid_t uid, expected = l->peer->conf->uid < 0 ? geteuid() : (uid_t)l->peer->conf->uid;
+    uid_t uid, expected = l->peer->uid < 0 ? geteuid() : (uid_t)l->peer->uid;
 
     if (conn_peer_uid(l->conn, &uid) == ERR_OK && uid == expected)
         return true;

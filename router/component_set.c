@@ -104,6 +104,7 @@ static enum err listen_on(struct components *cs, struct buf *why)
         buf_printf(why, "component_listen: expected an address");
         return ERR_MALFORMED;
     }
+    o.inherited_fd = service_inherited_fd("component");
     return listener_open(cs->router->service->net, &o, on_accept, cs, &cs->listener, why);
 }
 

@@ -5,12 +5,13 @@
 #include "tests/unit/certs.h"
 
 #include <setjmp.h>
-#include <unistd.h>
-#include <stdio.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -355,18 +356,36 @@ static void a_wrong_secret_or_uid_on_a_unix_socket_is_refused(void **state)
     struct bench b;
 
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         bench_init(&b);
         connect_sides(&b, OVER_UNIX, &b.router, &b.c2s);
         if (i == 0)
             b.router.peers[0].secret_file = path_of(&b, "other-secret");
-        else
+        else if (i == 1)
             b.c2s.peers[0].uid = 12345;
+        else
+            b.c2s.peers[0].user = "nobody";
         open_both(&b);
         RUN_UNTIL(&b, *last_error(&b.router));
         assert_int_equal(b.router.ups + b.c2s.ups, 0);
         bench_close(&b);
     }
+}
+
+static void the_user_at_a_unix_socket_may_be_given_by_name(void **state)
+{
+    const struct passwd *self = getpwuid(geteuid());
+    struct bench b;
+
+    (void)state;
+    if (!self)
+        skip();
+    bench_init(&b);
+    connect_sides(&b, OVER_UNIX, &b.router, &b.c2s);
+    b.c2s.peers[0].user = self->pw_name;
+    open_both(&b);
+    RUN_UNTIL(&b, b.router.ups == 1 && b.c2s.ups == 1);
+    bench_close(&b);
 }
 
 static void configuration_that_contradicts_itself_is_refused(void **state)
@@ -376,7 +395,7 @@ static void configuration_that_contradicts_itself_is_refused(void **state)
     struct links *ls;
 
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         bench_init(&b);
         connect_sides(&b, OVER_UNIX, &b.c2s, &b.router);
         if (i == 0)
@@ -387,6 +406,8 @@ static void configuration_that_contradicts_itself_is_refused(void **state)
             b.router.peers[0].accept = NULL;
         else if (i == 3)
             b.router.conf.listen = listen_address; /* without a certificate */
+        else if (i == 4)
+            b.router.peers[0].user = "nobody-of-this-system";
         else
             b.router.peers[0].secret_file = path_of(&b, "none");
         buf_clear(&why);
@@ -677,6 +698,7 @@ int main(void)
         cmocka_unit_test(many_frames_arrive_in_order_and_in_batches),
         cmocka_unit_test(a_peer_that_is_not_the_configured_one_is_refused),
         cmocka_unit_test(a_wrong_secret_or_uid_on_a_unix_socket_is_refused),
+        cmocka_unit_test(the_user_at_a_unix_socket_may_be_given_by_name),
         cmocka_unit_test(configuration_that_contradicts_itself_is_refused),
         cmocka_unit_test(a_lost_link_comes_back),
         cmocka_unit_test(a_silent_peer_is_dead_after_three_keepalives),
