@@ -252,12 +252,13 @@ void conf_free(const struct conf_spec *spec, void *conf)
 }
 
 /* Others' secrets stay secret: only the owner may read, or the group when root (or whoever hands
- * secrets out) owns the file. */
+ * secrets out) owns the file. For root itself, who checks a configuration, that is a file of root's
+ * for another group. */
 static bool is_private(const struct stat *st)
 {
     mode_t others = st->st_mode & 077;
 
-    return others == 0 || (others == 040 && st->st_uid != geteuid());
+    return others == 0 || (others == 040 && (st->st_uid != geteuid() || (st->st_uid == 0 && st->st_gid != 0)));
 }
 
 static enum err refuse_secret(const char *path, const char *what, struct buf *why, enum err e)

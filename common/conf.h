@@ -84,7 +84,8 @@ enum conf_format { CONF_FORMAT_MDOC, CONF_FORMAT_MARKDOWN };
 void conf_write_reference(const struct conf_spec *spec, enum conf_format format, struct buf *out);
 
 /* Reads a secret from a file: its first line, at most 4 KiB. The file must not be readable by
- * others (mode & 077 == 0 unless owned by another user who let our group read: 040 is accepted).
+ * others (mode & 077 == 0 unless owned by another user, or by root, who let a group read: 040 is
+ * accepted).
  * Returns ERR_OK, ERR_IO, ERR_DENIED (mode), ERR_MALFORMED (empty); why gets one sentence. */
 NODISCARD enum err conf_read_secret(const char *path, struct buf *out_secret, struct buf *why);
 

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "common/metric.h"
+#include "common/service.h"
 
 enum {
     MAX_HEAD_BYTES = 8 << 10,
@@ -142,6 +143,7 @@ enum err metrics_http_open(struct net *net, struct timers *timers, const char *a
             address);
         return ERR_DENIED;
     }
+    options.inherited_fd = service_inherited_fd("metrics");
     h = mem_new(struct metrics_http);
     h->timers = timers;
     list_init(&h->scrapers);

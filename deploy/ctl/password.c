@@ -41,7 +41,7 @@ static enum err read_line(struct buf *out, struct buf *why)
                                      : refuse(why, ERR_MALFORMED, "expected a password in UTF-8");
 }
 
-static enum err ask_hidden(const char *prompt, struct str account, struct buf *out, struct buf *why)
+static enum err ask_hidden(const char *prompt, struct str whose, struct buf *out, struct buf *why)
 {
     struct termios before, hidden;
     enum err e;
@@ -54,27 +54,38 @@ static enum err ask_hidden(const char *prompt, struct str account, struct buf *o
     hidden.c_cc[VEOL] = INTERRUPT; /* it ends the line, so that it is read at once */
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
         return refuse(why, ERR_IO, "the terminal cannot be made to hide what is typed");
-    fprintf(stderr, "%s %.*s: ", prompt, STR_ARG(account));
+    fprintf(stderr, "%s%s%.*s: ", prompt, whose.n ? " " : "", STR_ARG(whose));
     e = read_line(out, why);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fputc('\n', stderr);
     return e;
 }
 
-enum err password_read(struct str account, struct buf *out, struct buf *why)
+static enum err read_twice(const char *const prompts[2], struct str whose, struct buf *out, struct buf *why)
 {
     struct buf again = { 0 };
-    enum err e;
+    enum err e = ask_hidden(prompts[0], whose, out, why);
 
-    buf_reserve(out, PASSWORD_MAX_BYTES); /* it must not move: nothing would wipe the old place */
     buf_reserve(&again, PASSWORD_MAX_BYTES);
-    if (!isatty(STDIN_FILENO))
-        e = read_line(out, why);
-    else if ((e = ask_hidden("Password of", account, out, why)) == ERR_OK &&
-             (e = ask_hidden("Once more, password of", account, &again, why)) == ERR_OK &&
-             !str_eq(buf_str(out), buf_str(&again)))
-        e = refuse(why, ERR_MALFORMED, "the two passwords differ");
+    if (e == ERR_OK && prompts[1] && (e = ask_hidden(prompts[1], whose, &again, why)) == ERR_OK && !str_eq(buf_str(out), buf_str(&again)))
+        e = refuse(why, ERR_MALFORMED, "the two differ");
     mem_wipe(again.p, again.n);
     buf_fini(&again);
     return e;
+}
+
+enum err password_read(struct str account, struct buf *out, struct buf *why)
+{
+    static const char *const prompts[] = { "Password of", "Once more, password of" };
+
+    buf_reserve(out, PASSWORD_MAX_BYTES); /* it must not move: nothing would wipe the old place */
+    return isatty(STDIN_FILENO) ? read_twice(prompts, account, out, why) : read_line(out, why);
+}
+
+enum err password_read_passphrase(const char *prompt, bool is_new, struct buf *out, struct buf *why)
+{
+    const char *prompts[] = { prompt, is_new ? "Once more" : NULL };
+
+    buf_reserve(out, PASSWORD_MAX_BYTES);
+    return isatty(STDIN_FILENO) ? read_twice(prompts, STR_NONE, out, why) : read_line(out, why);
 }

@@ -1,0 +1,333 @@
+"""sallyportctl plan: one description, a bundle for each host; what is in it, that it can be checked, loaded and run."""
+import csv
+import io
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+from cluster import ROOT
+from units import Unit, read_unit
+from xmpp import Client
+
+PASSPHRASE = "correct horse battery staple"
+CONF = """
+internal_domain = "example.internal"
+config_dir = "{dir}/etc"
+state_dir = "{dir}/state"
+run_dir = "{dir}/run"
+log_dir = "{dir}/log"
+programs = "{bin}"
+zone "dmz" {{ kind = "dmz" }}
+zone "office" {{ kind = "private" }}
+host "gate-1" {{ zone = "dmz" address = {{"127.0.0.2"}} }}
+host "core-1" {{ zone = "office" address = {{"127.0.0.3"}} }}
+c2s "c2s-1" {{ host = "gate-1" user = "{user}" starttls_port = {p0} tls_port = {p1} link_port = {p2} }}
+router "router-1" {{ host = "{router_host}" user = "{user}" link_port = {p3} }}
+sm "sm-1" {{ host = "core-1" user = "{user}" }}
+domain "example.com" {{ cert = "{dir}/tls/example.com.pem" key = "{dir}/tls/example.com.key" }}
+{more}
+"""
+
+
+def user():
+    """Whom processes run as: nobody special for root's tests, else ourselves."""
+    return "daemon" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def binaries():
+    for folder in (os.environ.get("SALLYPORT_BIN"), ROOT / "build/release", ROOT / "build/san"):
+        if folder and (pathlib.Path(folder) / "sallyport-sm").exists():
+            return pathlib.Path(folder).resolve()
+    raise AssertionError("the executables are not built")
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+class Plan:
+    """A cluster.conf in a folder of its own, and what was made from it."""
+
+    def __init__(self, router_host="core-1", more="", conf=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-"))
+        self.dir.chmod(0o755)
+        self.bin = binaries()
+        self.ports = free_ports(8)
+        self.file = self.dir / "cluster.conf"
+        self.out = self.dir / "plan"
+        self.values = dict(dir=self.dir, bin=self.bin, user=user(), router_host=router_host, **{f"p{i}": p for i, p in enumerate(self.ports)})
+        self.write(conf or CONF, more)
+        self.passphrase = self.dir / "passphrase"
+        self.passphrase.write_text(PASSPHRASE + "\n")
+        self.passphrase.chmod(0o600)
+        self.units = {}
+
+    def write(self, conf=CONF, more=""):
+        self.file.write_text(conf.format(more=more.format(**self.values), **self.values))
+
+    def run(self, *args, check=True, input=None, passphrase=True):
+        options = ["--passphrase-file", str(self.passphrase)] if passphrase else []
+        done = subprocess.run([str(self.bin / "sallyportctl"), "plan", *options, *map(str, args)], capture_output=True, text=True, input=input,
+                              timeout=60, cwd=self.dir)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def make(self, **options):
+        return self.run(self.file, **options)
+
+    def host(self, name):
+        return self.out / "hosts" / name
+
+    def manifest(self, host):
+        for line in (self.host(host) / "manifest").read_text().splitlines():
+            mode, owner, digest, path = line.split(" ", 3)
+            yield int(mode, 8), owner, digest, path
+
+    def install(self, *hosts):
+        """What deploy/PLAN.md has an administrator do, for those files that are below our own folder."""
+        for host in hosts:
+            for mode, owner, _, path in self.manifest(host):
+                if not path.startswith(str(self.dir)):
+                    continue
+                pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(f"{self.host(host)}{path}", path)
+                os.chmod(path, mode)
+                if os.geteuid() == 0:
+                    shutil.chown(path, *owner.split(":"))
+
+    def domain_certificate(self):
+        tls = self.dir / "tls"
+        tls.mkdir(exist_ok=True)
+        run = lambda *args: subprocess.run(["certtool", *map(str, args)], check=True, capture_output=True)
+        for name, template in (("ca", "ca\ncert_signing_key\n"), ("example.com", 'dns_name = "example.com"\ntls_www_server\nsigning_key\n')):
+            (tls / f"{name}.tmpl").write_text(f'cn = "{name}"\nexpiration_days = 9\n{template}')
+            run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", tls / f"{name}.key")
+            (tls / f"{name}.key").chmod(0o644)
+        run("--generate-self-signed", "--load-privkey", tls / "ca.key", "--template", tls / "ca.tmpl", "--outfile", tls / "ca.pem")
+        run("--generate-certificate", "--load-privkey", tls / "example.com.key", "--load-ca-certificate", tls / "ca.pem", "--load-ca-privkey",
+            tls / "ca.key", "--template", tls / "example.com.tmpl", "--outfile", tls / "example.com.pem")
+
+    def folders(self):
+        """What the service manager makes: RuntimeDirectory=, LogsDirectory=, StateDirectory=."""
+        for kind in ("run", "log", "state"):
+            for name in ("c2s-1", "c2s-2", "router-1", "sm-1"):
+                folder = self.dir / kind / name
+                folder.mkdir(parents=True, exist_ok=True)
+                if os.geteuid() == 0:
+                    shutil.chown(folder, user())
+
+    def start(self, *names):
+        """Starts processes by their units, ROLE-N each, and waits until all are ready."""
+        self.folders()
+        for name in names:
+            for host in (self.out / "hosts").iterdir():
+                units = host / "etc/systemd/system"
+                role = name.split("-")[0]
+                if (units / f"sallyport-{role}@{name}.service.d").exists():
+                    self.units[name] = Unit(role, name, units, self.dir).start()
+        for name in names:
+            self.units[name].wait_ready()
+
+    def ctl(self, *args, input=None):
+        return subprocess.run([str(self.bin / "sallyportctl"), "--dir", str(self.dir / "run"), *args], capture_output=True, text=True, input=input, timeout=30)
+
+    def client(self, name, address="127.0.0.2"):
+        return Client(address, self.ports[0], self.ports[1], str(self.dir / "tls/ca.pem"), "example.com", name, "secret")
+
+    def close(self):
+        for unit in self.units.values():
+            unit.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@pytest.fixture
+def plan():
+    made = []
+
+    def make(*args, **options):
+        made.append(Plan(*args, **options))
+        return made[-1]
+
+    yield make
+    for p in made:
+        p.close()
+
+
+def keys_in(text):
+    return re.findall(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----(.*?)-----END", text, re.S)
+
+
+# --- what is in a bundle ------------------------------------------------------------------------------------------------
+
+
+def test_each_host_gets_what_its_processes_need_and_nothing_of_others(plan):
+    p = plan()
+    p.make()
+    gate = {path.removeprefix(str(p.dir)) for _, _, _, path in p.manifest("gate-1")}
+    core = {path.removeprefix(str(p.dir)) for _, _, _, path in p.manifest("core-1")}
+    assert {"/etc/c2s-1.conf", "/etc/c2s-1/link.key", "/etc/c2s-1/link.pem", "/etc/c2s-1/secret/router-1", "/etc/link-ca.pem",
+            "/etc/link-crl.pem", "/etc/sallyport.nft", "/etc/systemd/system/sallyport-c2s@.service"} <= gate
+    assert {"/etc/router-1.conf", "/etc/sm-1.conf", "/etc/router-1/secret/c2s-1", "/etc/sm-1/secret/router-1"} <= core
+    assert not [f for f in gate if "sm-1" in f or f.startswith("/etc/router-1")]
+    assert not [f for f in core if f.startswith("/etc/c2s-1")]
+
+
+def test_the_key_of_the_ca_is_encrypted_and_in_no_bundle(plan):
+    p = plan()
+    p.make()
+    ca_key = (p.out / "ca/ca-1.key").read_text()
+    assert ca_key.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert PASSPHRASE not in ca_key
+    opened = subprocess.run(["certtool", "--key-info", "--pkcs8", "--password", PASSPHRASE, "--infile", str(p.out / "ca/ca-1.key")], capture_output=True,
+                            text=True, check=True).stdout
+    secret = re.search(r"private key:\n([0-9a-f:\s]+)\n\n", opened).group(1)
+    assert len(re.sub(r"\s", "", secret)) > 60
+    for file in (p.out / "hosts").rglob("*"):
+        if file.is_file():
+            for kind, body in keys_in(file.read_text()):
+                assert kind == "PRIVATE KEY" and file.name == "link.key", file
+                info = subprocess.run(["certtool", "--key-info", "--infile", str(file)], capture_output=True, text=True, check=True).stdout
+                assert secret not in info, file
+
+
+def test_secrets_are_private_on_the_planning_machine(plan):
+    p = plan()
+    p.make()
+    for folder in ("ca", "keys", "secrets"):
+        for file in (p.out / folder).iterdir():
+            assert file.stat().st_mode & 0o077 == 0, file
+    assert all(mode in (0o600, 0o640) for mode, _, _, path in p.manifest("core-1") if "/secret/" in path or path.endswith(".key"))
+    assert {owner for _, owner, _, path in p.manifest("core-1") if "/secret/" in path} == {f"root:{user()}"}
+
+
+def test_a_second_run_changes_nothing_and_needs_no_passphrase(plan):
+    p = plan()
+    first = p.make().stdout
+    assert "ca-1.pem" in first and "c2s-1.conf" in first
+    before = {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file()}
+    assert "nothing has changed" in p.make(passphrase=False, input="").stdout
+    assert {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file()} == before
+
+
+def test_one_more_c2s_leaves_keys_and_secrets_of_the_others_alone(plan):
+    p = plan()
+    p.make()
+    before = {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file() and (f.suffix == ".key" or f.parent.name in ("secrets", "secret"))}
+    p.write(more='c2s "c2s-2" {{ host = "gate-1" user = "{user}" starttls_port = {p4} tls_port = {p5} link_port = {p6} }}')
+    said = p.make().stdout
+    assert re.search(r"changed  \S+/router-1.conf", said) and re.search(r"new      \S+/c2s-2.conf", said)
+    assert "sm-1" not in said and not re.search(r"changed  \S+/c2s-1", said)
+    assert {f: f.read_bytes() for f in before} == before
+    p.write()
+    said = p.make().stdout
+    assert re.search(r"removed  \S+/c2s-2/link.key", said) and not list(p.host("gate-1").rglob("*c2s-2*.conf"))
+
+
+def test_link_certificates_have_the_right_names_keys_and_days(plan):
+    p = plan()
+    p.make()
+    info = subprocess.run(["certtool", "--certificate-info", "--infile", str(p.out / "keys/c2s-1.pem")], capture_output=True, text=True, check=True).stdout
+    assert "DNSname: c2s-1.example.internal" in info and "SECP256R1" in info
+    assert "TLS WWW Server" in info and "TLS WWW Client" in info and "Certificate Authority (CA): FALSE" in info
+    days = subprocess.run(["openssl", "x509", "-in", str(p.out / "keys/c2s-1.pem"), "-noout", "-checkend", str(91 * 86400)], capture_output=True)
+    assert days.returncode == 1
+    assert subprocess.run(["openssl", "x509", "-in", str(p.out / "keys/c2s-1.pem"), "-noout", "-checkend", str(89 * 86400)], capture_output=True).returncode == 0
+
+
+# --- that it can be checked ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("router_host", ["core-1", "gate-1"])
+def test_every_process_accepts_its_file(plan, router_host):
+    p = plan(router_host)
+    p.make()
+    p.domain_certificate()
+    p.folders()
+    p.install("gate-1", "core-1")
+    for name in ("c2s-1", "router-1", "sm-1"):
+        done = subprocess.run([str(p.bin / f"sallyport-{name.split('-')[0]}"), "--check", "-c", str(p.dir / f"etc/{name}.conf")], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("nft") or os.geteuid() != 0, reason="needs nftables and root")
+@pytest.mark.parametrize("router_host", ["core-1", "gate-1"])
+def test_nft_accepts_the_rules_and_loading_them_twice_is_loading_them_once(plan, router_host):
+    p = plan(router_host)
+    p.make()
+    for host in ("gate-1", "core-1"):
+        rules = f"{p.host(host)}{p.dir}/etc/sallyport.nft"
+        script = f"nft -c -f {rules} && nft add table inet other && nft -f {rules} && nft list ruleset > {p.dir}/once && nft -f {rules} && nft list ruleset > {p.dir}/twice"
+        done = subprocess.run(["unshare", "--net", "sh", "-c", script], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        once = (p.dir / "once").read_text()
+        assert once == (p.dir / "twice").read_text() and "table inet other" in once
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.parametrize("router_host", ["core-1", "gate-1"])
+def test_units_are_valid_and_confined(plan, router_host):
+    p = plan(router_host)
+    p.make()
+    for host in ("gate-1", "core-1"):
+        folder = p.host(host) / "etc/systemd/system"
+        for file in folder.rglob("*.service"):
+            file.write_text(re.sub(r"^Documentation=.*\n", "", file.read_text(), flags=re.M))  # pages that are not installed here
+        units = [f.name for f in folder.iterdir() if f.suffix in (".socket", ".target")] + ["sallyport-firewall.service"]
+        services = [f.name.removesuffix(".d") for f in folder.glob("*.service.d")]
+        done = subprocess.run(["systemd-analyze", "verify", *(f"./{u}" for u in units + services)], cwd=folder, capture_output=True, text=True)
+        ours = [l for l in (done.stdout + done.stderr).splitlines() if "sallyport" in l]
+        assert done.returncode == 0 and not ours, ours
+        for unit in [*services, "sallyport-firewall.service"]:
+            done = subprocess.run(["systemd-analyze", "security", "--offline=true", f"./{unit}"], cwd=folder, capture_output=True, text=True)
+            level = float(re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout).group(1))
+            assert level < 1.5 and (level <= 0.6 or not unit.startswith("sallyport-c2s") or router_host == "gate-2"), f"{unit}: {level}"
+
+
+def test_a_c2s_with_the_router_inside_has_no_network_of_its_own(plan):
+    p = plan()
+    p.make()
+    unit = read_unit(p.host("gate-1") / "etc/systemd/system/sallyport-c2s@c2s-1.service.d/plan.conf")["Service"]
+    assert unit["PrivateNetwork"] == ["yes"] and unit["RestrictAddressFamilies"] == ["AF_UNIX"] and unit["IPAddressDeny"] == ["any"]
+    template = read_unit(p.host("gate-1") / "etc/systemd/system/sallyport-c2s@.service")["Service"]
+    assert template["LimitCORE"] == ["0"] and template["Type"] == ["notify"] and "WatchdogSec" in template and template["LoadCredential"]
+
+
+# --- that it runs -------------------------------------------------------------------------------------------------------
+
+
+def talk(p):
+    for name in ("alice", "bob"):
+        done = p.ctl("adduser", f"{name}@example.com", input="secret\n")
+        assert done.returncode in (0,), done.stderr
+    alice, bob = (p.client(n).login(n[0], mechanism="SCRAM-SHA-256").online() for n in ("alice", "bob"))
+    alice.send(f"<message to='{bob.jid}' type='chat' id='m1'><body>through the gate</body></message>")
+    bob.expect("{jabber:client}message")
+    alice.close()
+    bob.close()
+
+
+@pytest.mark.parametrize("router_host", ["core-1", "gate-1"])
+def test_a_cluster_starts_from_its_bundles_and_carries_messages(plan, router_host):
+    p = plan(router_host)
+    p.make()
+    p.domain_certificate()
+    p.install("gate-1", "core-1")
+    p.start("router-1", "sm-1", "c2s-1")
+    talk(p)
+    links = p.ctl("--json", "router-1", "links").stdout
+    assert sorted(l["transport"] for l in json.loads(links)) == ["tls", "unix"], links
