@@ -10,11 +10,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 import pytest
 
 from cluster import ROOT
-from units import Unit, read_unit
+from units import Unit, can_filter, read_unit
 from xmpp import Client
 
 PASSPHRASE = "correct horse battery staple"
@@ -166,6 +167,10 @@ def plan():
     yield make
     for p in made:
         p.close()
+
+
+def serial_of(text):
+    return subprocess.run(["openssl", "x509", "-noout", "-serial", "-issuer"], input=text, capture_output=True, text=True, check=True).stdout
 
 
 def keys_in(text):
@@ -331,3 +336,188 @@ def test_a_cluster_starts_from_its_bundles_and_carries_messages(plan, router_hos
     talk(p)
     links = p.ctl("--json", "router-1", "links").stdout
     assert sorted(l["transport"] for l in json.loads(links)) == ["tls", "unix"], links
+    for name, unit in p.units.items():
+        assert unit.is_confined() == can_filter(), name
+        assert os.geteuid() != 0 or unit.is_alone() == unit.is_offline, name
+    assert p.units["c2s-1"].is_offline
+
+
+def running(plan, **options):
+    p = plan(**options)
+    p.make()
+    p.domain_certificate()
+    p.install("gate-1", "core-1")
+    p.start("router-1", "sm-1", "c2s-1")
+    return p
+
+
+def link_state(p, process, peer):
+    rows = json.loads(p.ctl("--json", process, "links").stdout)
+    return next(r for r in rows if r["peer"].startswith(peer + "."))
+
+
+def wait_for(what, sentence):
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline, sentence
+        time.sleep(0.02)
+
+
+def test_renewed_certificates_are_taken_by_reload_and_clients_stay(plan):
+    p = running(plan)
+    p.ctl("adduser", "alice@example.com", input="secret\n")
+    alice = p.client("alice").login("a", mechanism="SCRAM-SHA-256").online()
+    old = serial_of((p.out / "keys/router-1.pem").read_text())
+    key = (p.out / "keys/router-1.key").read_bytes()
+    said = p.run("renew", "--file", p.file).stdout
+    assert "router-1.example.internal" in said and "link.key" not in said
+    assert serial_of((p.out / "keys/router-1.pem").read_text()) != old and (p.out / "keys/router-1.key").read_bytes() == key
+    p.install("gate-1", "core-1")
+    marks = {name: unit.reload() for name, unit in p.units.items()}
+    for name, unit in p.units.items():
+        unit.wait_log("reload", after=marks[name])
+    alice.ping()
+    alice.close()
+
+
+def test_a_revoked_name_is_refused_after_reload_until_it_is_renewed(plan):
+    p = running(plan)
+    said = p.run("revoke", "--file", p.file, "c2s-1").stdout
+    assert "link-crl.pem" in said and "/c2s-1/" not in said
+    p.install("core-1")  # the peers of the one that is revoked
+    p.units["router-1"].reload()
+    wait_for(lambda: link_state(p, "router-1", "c2s-1")["state"] != "up", "the link of the revoked name never ended")
+    assert "revoked" in p.run(p.file).stdout
+    p.run("renew", "--file", p.file, "c2s-1")
+    assert p.run("revoke", "--file", p.file, "nobody", check=False).returncode == 66
+    p.install("gate-1", "core-1")
+    p.units["router-1"].reload()
+    p.units["c2s-1"].stop()
+    p.start("c2s-1")  # a new key is a new credential
+    wait_for(lambda: link_state(p, "router-1", "c2s-1")["state"] == "up", "the link did not come back with a new key")
+
+
+def test_the_ca_is_replaced_without_a_restart(plan):
+    p = running(plan)
+
+    def reload_all():
+        p.install("gate-1", "core-1")
+        marks = {name: unit.reload() for name, unit in p.units.items()}
+        for name, unit in p.units.items():
+            unit.wait_log("reload", after=marks[name])
+        wait_for(lambda: link_state(p, "router-1", "c2s-1")["state"] == "up", "no link after a step of the replacement")
+
+    assert p.run("ca", "--file", p.file, "drop", check=False).returncode == 77
+    p.run("ca", "--file", p.file, "new")
+    assert (p.dir / "plan/hosts/gate-1" / str(p.dir)[1:] / "etc/link-ca.pem").read_text().count("BEGIN CERT") == 2
+    reload_all()
+    p.run("ca", "--file", p.file, "switch")
+    assert "CA 2" in serial_of((p.out / "keys/c2s-1.pem").read_text())
+    reload_all()
+    p.run("ca", "--file", p.file, "drop")
+    assert not (p.out / "ca/ca-1.key").exists()
+    reload_all()
+    # A link that is made anew has the new certificates on both sides.
+    p.units["router-1"].stop()
+    p.start("router-1")
+    wait_for(lambda: link_state(p, "router-1", "c2s-1")["state"] == "up", "no link under the new CA")
+
+
+def test_one_more_c2s_is_taken_by_reload(plan):
+    p = running(plan)
+    p.write(more='c2s "c2s-2" {{ host = "gate-1" user = "{user}" starttls_port = {p4} tls_port = {p5} link_port = {p6} }}')
+    p.make()
+    p.install("gate-1", "core-1")
+    p.units["router-1"].reload()
+    p.start("c2s-2")
+    assert link_state(p, "router-1", "c2s-2")["state"] == "up"
+
+
+# --- what it tells, and what it refuses ---------------------------------------------------------------------------------
+
+
+def test_every_flow_is_told_alike_as_text_csv_and_json(plan):
+    p = plan()
+    rows = json.loads(p.run("--explain=json", p.file).stdout)
+    assert list(csv.DictReader(io.StringIO(p.run("--explain=csv", p.file).stdout))) == rows
+    text = p.run("--explain", p.file).stdout
+    assert all(r["why"] in text and r["identity"] in text for r in rows)
+    crossing = [(r["from"], r["to"], r["port"]) for r in rows if r["crosses"] == "yes" and r["from_zone"] != "Internet"]
+    assert crossing == [("router-1", "c2s-1", str(p.ports[2]))]
+    assert not p.out.exists()
+
+
+def test_secrets_are_told_with_owner_mode_rotation_and_what_theft_permits(plan):
+    p = plan()
+    rows = json.loads(p.run("--secrets=json", p.file).stdout)
+    assert all(r["owner"] and r["mode"] and r["rotation"] and r["theft_permits"] for r in rows)
+    p.make()
+    told = {r["file"] for r in rows}
+    assert all(path in told for host in ("gate-1", "core-1") for mode, _, _, path in p.manifest(host) if mode != 0o644)
+
+
+@pytest.mark.parametrize("more, sentence", [
+    ('host "far" {{ zone = "dmz" address = {{"127.0.0.4"}} }}\nsm "sm-2" {{ host = "far" }}', "belong in a private zone"),
+    ('c2s "c2s-2" {{ host = "nowhere" }}', 'there is no section host "nowhere"'),
+    ('c2s "c2s-2" {{ host = "gate-1" link_port = {p2} }}', "is also that of c2s-1"),
+    ('service "log" {{ kind = "syslog" zone = "office" address = {{"10.0.0.1"}} hosts = {{"gate-1"}} }}', "from a dmz to the inside"),
+    ('component "c.example.com" {{ zone = "dmz" address = {{"10.0.0.1"}} }}', "open connections inwards"),
+    ('c2s "c2s-2" {{ host = "gate-1" user = "root" }}', "other than root"),
+    ('host "odd" {{ zone = "dmz" address = {{"gate.example.com"}} }}', "expected IP addresses"),
+])
+def test_what_would_open_the_boundary_or_cannot_work_is_refused_with_its_place(plan, more, sentence):
+    p = plan()
+    p.write(more=more)
+    done = p.run(p.file, check=False)
+    assert done.returncode == 78 and sentence in done.stderr, done.stderr
+    assert re.search(r"cluster.conf:\d+: ", done.stderr)
+    assert not p.out.exists()
+
+
+def test_several_session_managers_with_all_routers_in_the_dmz_are_refused_unless_one_is_inside(plan):
+    p = plan("gate-1")
+    p.write(more='sm "sm-2" {{ host = "core-1" user = "{user}" }}')
+    assert "needs a router in a private zone" in p.run("--explain", p.file, check=False).stderr
+    p.write(more='sm "sm-2" {{ host = "core-1" user = "{user}" }}\nrouter "router-2" {{ host = "core-1" user = "{user}" link_port = {p4} }}')
+    assert p.run("--explain", p.file).returncode == 0
+
+
+def test_plain_passwords_and_a_router_in_the_dmz_are_told_loudly(plan):
+    p = plan("gate-1")
+    assert "stands in zone dmz" in p.run("--explain", p.file).stderr
+    p.file.write_text(p.file.read_text().replace('domain "example.com" {', 'domain "example.com" { mechanisms = {"SCRAM-SHA-256", "PLAIN", "EXTERNAL"}'))
+    said = p.run("--explain", p.file).stderr
+    assert "offers PLAIN" in said and "offers EXTERNAL" in said
+
+
+def test_a_wrong_passphrase_changes_nothing(plan):
+    p = plan()
+    p.make()
+    before = {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file()}
+    p.passphrase.write_text("something else entirely\n")
+    done = p.run("renew", "--file", p.file, check=False)
+    assert done.returncode == 77 and "passphrase is wrong" in done.stderr
+    assert {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file()} == before
+
+
+def test_the_company_s_own_ca_answers_requests(plan):
+    p = plan(more="")
+    tls = p.dir / "company"
+    tls.mkdir()
+    run = lambda *args: subprocess.run(["certtool", *map(str, args)], check=True, capture_output=True)
+    (tls / "ca.tmpl").write_text('cn = "Company CA"\nca\ncert_signing_key\nexpiration_days = 9\n')
+    run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", tls / "ca.key")
+    run("--generate-self-signed", "--load-privkey", tls / "ca.key", "--template", tls / "ca.tmpl", "--outfile", tls / "ca.pem")
+    p.file.write_text(f'company_ca = "{tls}/ca.pem"\ncompany_certs = "{tls}"\n' + p.file.read_text())
+    done = p.run(p.file, check=False)
+    assert done.returncode == 70 and not (p.out / "hosts").exists() and not (p.out / "ca").exists()
+    for name in ("c2s-1", "router-1", "sm-1"):
+        (tls / f"{name}.tmpl").write_text("honor_crq_extensions\ntls_www_server\ntls_www_client\nsigning_key\nexpiration_days = 60\n")
+        run("--generate-certificate", "--load-request", p.out / f"requests/{name}.csr", "--load-ca-certificate", tls / "ca.pem", "--load-ca-privkey",
+            tls / "ca.key", "--template", tls / f"{name}.tmpl", "--outfile", tls / f"{name}.pem")
+    p.make(passphrase=False)
+    p.domain_certificate()
+    p.install("gate-1", "core-1")
+    p.start("router-1", "sm-1", "c2s-1")
+    talk(p)
+    assert p.run("revoke", "--file", p.file, "c2s-1", check=False).returncode == 77

@@ -1,8 +1,12 @@
 """A small stand-in for a service manager: starts processes as their generated units say. It opens the sockets of the socket units and hands
-them over by name, copies credentials, becomes the user, takes the network away where the unit does, and waits for READY=1.
+them over by name, copies credentials, becomes the user, takes the network away where the unit does, lets through only the system calls and
+address families that the unit names, and waits for READY=1.
 
-What it does not do is the rest of the sandbox (system calls, files): systemd-analyze looks at that in test_plan.py.
+What it does not do is the rest of the sandbox (files, devices, /proc): systemd-analyze looks at that in test_plan.py.
 """
+import functools
+import importlib.util
+import json
 import os
 import pathlib
 import pwd
@@ -17,13 +21,26 @@ import time
 START_SECONDS = 60
 # The last step, in the process itself: descriptors get the numbers that sd_listen_fds(3) promises, LISTEN_PID the pid.
 HAND_OVER = """
-import os, sys
+import json, os, socket, sys
 fds = [int(f) for f in sys.argv[1].split(",")]
 for i, fd in enumerate(fds):
     os.dup2(fd, 3 + i)
     os.close(fd)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)))
-os.execv(sys.argv[2], sys.argv[2:])
+allowed = json.loads(sys.argv[2])
+if allowed["calls"]:
+    import seccomp
+    f = seccomp.SyscallFilter(seccomp.ERRNO(1))
+    for call in allowed["calls"]:
+        try:
+            if call != "socket":
+                f.add_rule(seccomp.ALLOW, call)
+        except RuntimeError:
+            pass  # not of this architecture
+    for family in allowed["families"]:
+        f.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, getattr(socket, family)))
+    f.load()
+os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -65,6 +82,28 @@ def listen(unit):
     return sock
 
 
+@functools.cache
+def calls_of(group):
+    """The system calls of a group, "@system-service", groups in it included."""
+    text = subprocess.run(["systemd-analyze", "syscall-filter", group], capture_output=True, text=True, check=True).stdout
+    names = [l.strip() for l in text.splitlines()[1:] if l.startswith("    ") and l.strip() and not l.strip().startswith("#")]
+    return frozenset().union(*(calls_of(n) if n.startswith("@") else {n} for n in names))
+
+
+def filter_of(lines):
+    """systemd.exec(5): the first line decides whether names are added or taken away from all; later ones change that."""
+    allowed = set()
+    for line in lines:
+        names = line.lstrip("~").split()
+        calls = frozenset().union(*(calls_of(n) if n.startswith("@") else {n} for n in names))
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    return sorted(allowed)
+
+
+def can_filter():
+    return bool(shutil.which("systemd-analyze") and importlib.util.find_spec("seccomp"))
+
+
 class Unit:
     """One process of a bundle: role, name, the folder of its units, and a folder for what the manager would make."""
 
@@ -94,6 +133,12 @@ class Unit:
             shutil.chown(folder, self.user)
         return folder
 
+    def allowed(self):
+        if not can_filter():
+            return {"calls": []}
+        families = " ".join(self.service["RestrictAddressFamilies"]).split()
+        return {"calls": filter_of(self.service["SystemCallFilter"]), "families": families}
+
     def command(self):
         command = self.service["ExecStart"][-1].replace("%i", self.name).split()
         become = []
@@ -102,7 +147,7 @@ class Unit:
             become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs"]
             if self.is_offline:
                 become = ["unshare", "--net", *become]
-        return [*become, sys.executable, "-c", HAND_OVER, ",".join(map(str, self.fds)), *command]
+        return [*become, sys.executable, "-c", HAND_OVER, ",".join(map(str, self.fds)), json.dumps(self.allowed()), *command]
 
     def start(self):
         """Starts it and waits for READY=1."""
@@ -137,6 +182,14 @@ class Unit:
                 pass
             assert self.process.poll() is None, f"{self.name} ended: {self.text()}"
             assert time.monotonic() < deadline, f"{self.name} is not ready: {self.text()}"
+
+    def is_confined(self):
+        """Whether the kernel says that a filter of system calls is active."""
+        return "Seccomp:\t2" in pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+
+    def is_alone(self):
+        """Whether it has another network namespace than we."""
+        return os.readlink(f"/proc/{self.process.pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
     def text(self):
         return self.log.read_text(errors="replace")[-6000:]
