@@ -60,7 +60,8 @@ $(OUT)/sallyport-c2s: $(OUT)/c2s/main.o $(OUT)/libin-c2s.a $(OUT)/libproto.a $(O
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_proto)
 $(OUT)/sallyport-sm: $(OUT)/sm/main.o $(OUT)/libin-sm.a $(OUT)/libproto.a $(OUT)/libcommon.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_sm)
-$(OUT)/sallyportctl: $(call objects,$(src_ctl)) $(OUT)/libcommon.a
+$(OUT)/libin-ctl.a: $(call objects,$(filter-out deploy/ctl/main.c,$(src_ctl)))
+$(OUT)/sallyportctl: $(OUT)/deploy/ctl/main.o $(OUT)/libin-ctl.a $(OUT)/libcommon.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_common)
 
 $(OUT)/%.o: %.c
@@ -69,7 +70,7 @@ $(OUT)/%.o: %.c
 
 # Unit tests: tests/unit/test_X.c, linked with everything; main() is the test's own (cmocka).
 unit_tests := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
-$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libin-sm.a $(OUT)/libin-c2s.a $(OUT)/libin-router.a $(OUT)/libproto.a $(OUT)/libcommon.a
+$(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libin-sm.a $(OUT)/libin-c2s.a $(OUT)/libin-router.a $(OUT)/libin-ctl.a $(OUT)/libproto.a $(OUT)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_sm)
 unit-build: $(unit_tests)

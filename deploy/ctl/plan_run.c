@@ -15,7 +15,7 @@ enum { EXIT_CONF = 78 };
 
 struct request {
     const char *file, *folder;
-    bool is_explaining, is_telling_secrets, has_new_keys;
+    bool is_explaining, is_telling_secrets, is_reference, has_new_keys;
     enum plan_format format;
     struct plan_passphrase passphrase;
     char **words; /* behind the verb */
@@ -47,6 +47,12 @@ static int fail(int code, struct buf *why)
         fprintf(stderr, "sallyportctl: plan: %.*s\n", STR_ARG(line));
     }
     return code;
+}
+
+static void print(FILE *to, const struct buf *b)
+{
+    if (b->n > 0)
+        fwrite(b->p, 1, b->n, to);
 }
 
 static void print_help(FILE *to)
@@ -177,7 +183,7 @@ static void say(const struct work *w)
     struct buf warnings = { 0 };
 
     plan_warn(w->plan, &warnings);
-    fwrite(warnings.p, 1, warnings.n, stderr);
+    print(stderr, &warnings);
     buf_fini(&warnings);
 }
 
@@ -193,12 +199,12 @@ static int run_verb(struct request *r, const struct verb *verb)
             plan_explain_flows(w.plan, NULL, r->format, &table);
         else
             plan_explain_secrets(w.plan, r->format, &table);
-        fwrite(table.p, 1, table.n, stdout);
+        print(stdout, &table);
         say(&w);
         code = CTL_OK;
     } else if (e == ERR_OK) {
         e = make(&w, verb);
-        fwrite(w.report.p, 1, w.report.n, stdout);
+        print(stdout, &w.report);
         if (e == ERR_OK && w.report.n == 0)
             printf("nothing has changed in %s\n", r->folder);
         if (e == ERR_AGAIN)
@@ -245,6 +251,9 @@ static bool read_option(struct request *r, int option)
     case 'p':
         r->passphrase.file = optarg;
         return true;
+    case 'r':
+        r->is_reference = true;
+        return true;
     case 'n':
         r->has_new_keys = true;
         return true;
@@ -271,6 +280,17 @@ static int usage(void)
 {
     print_help(stderr);
     return CTL_USAGE;
+}
+
+/* The keys of cluster.conf, for its manual page. */
+static int print_reference(void)
+{
+    struct buf page = { 0 };
+
+    conf_write_reference(&plan_conf_spec, CONF_FORMAT_MDOC, &page);
+    print(stdout, &page);
+    buf_fini(&page);
+    return CTL_OK;
 }
 
 static int dispatch(struct request *r, int count, char **words)
@@ -307,7 +327,8 @@ int plan_run(int count, char **words)
         { "out", required_argument, NULL, 'o' },     { "file", required_argument, NULL, 'f' },
         { "explain", optional_argument, NULL, 'e' }, { "secrets", optional_argument, NULL, 's' },
         { "new-keys", no_argument, NULL, 'n' },      { "passphrase-file", required_argument, NULL, 'p' },
-        { "help", no_argument, NULL, 'h' },          { 0 },
+        { "reference", no_argument, NULL, 'r' },       { "help", no_argument, NULL, 'h' },
+        { 0 },
     };
     struct request r = { 0 };
     int option, code;
@@ -322,7 +343,7 @@ int plan_run(int count, char **words)
         if (!read_option(&r, option))
             return usage();
     }
-    code = dispatch(&r, count - optind, words + optind);
+    code = r.is_reference ? print_reference() : dispatch(&r, count - optind, words + optind);
     plan_passphrase_fini(&r.passphrase);
     return code;
 }

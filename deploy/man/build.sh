@@ -16,8 +16,12 @@ for template in "$man"/*.conf.5.in; do
     page=${template##*/}
     page=${page%.in}
     program=${page%.conf.5}
-    [ -x "$bin/$program" ] || { echo "$0: $bin/$program is not built" >&2; exit 1; }
-    "$bin/$program" --reference > "$out/$program.keys"
+    case $program in
+    sallyport-cluster) maker="$bin/sallyportctl" words="plan --reference" ;;
+    *) maker="$bin/$program" words=--reference ;;
+    esac
+    [ -x "$maker" ] || { echo "$0: $maker is not built" >&2; exit 1; }
+    "$maker" $words > "$out/$program.keys"
     dated "$template" | sed -e "/^@REFERENCE@\$/{r $out/$program.keys" -e 'd;}' > "$out/$page"
     rm "$out/$program.keys"
 done
