@@ -107,6 +107,8 @@ static enum err write_tables(struct plan *p, struct plan_keys *k, struct buf *wh
     for (enum plan_format f = PLAN_TEXT; f <= PLAN_JSON && e == ERR_OK; f++) {
         struct buf flows = { 0 }, secrets = { 0 };
 
+        if (f == PLAN_TEXT)
+            plan_warn(p, &flows);
         plan_explain_flows(p, NULL, f, &flows);
         plan_explain_secrets(p, f, &secrets);
         e = write_if_new(k, arena_printf(&p->arena, "%s/flows.%s", k->folder, suffixes[f]).p, buf_str(&flows), why);

@@ -178,12 +178,12 @@ static enum err make(struct work *w, const struct verb *verb)
     return e;
 }
 
-static void say(const struct work *w)
+static void say(const struct work *w, FILE *to)
 {
     struct buf warnings = { 0 };
 
     plan_warn(w->plan, &warnings);
-    print(stderr, &warnings);
+    print(to, &warnings);
     buf_fini(&warnings);
 }
 
@@ -195,12 +195,13 @@ static int run_verb(struct request *r, const struct verb *verb)
     enum err e = plan_open(r->file, &w.plan, &w.why);
 
     if (e == ERR_OK && (r->is_explaining || r->is_telling_secrets)) {
+        /* What people read begins with what is dangerous; programs get the table alone. */
+        say(&w, r->format == PLAN_TEXT ? stdout : stderr);
         if (r->is_explaining)
             plan_explain_flows(w.plan, NULL, r->format, &table);
         else
             plan_explain_secrets(w.plan, r->format, &table);
         print(stdout, &table);
-        say(&w);
         code = CTL_OK;
     } else if (e == ERR_OK) {
         e = make(&w, verb);
@@ -209,7 +210,7 @@ static int run_verb(struct request *r, const struct verb *verb)
             printf("nothing has changed in %s\n", r->folder);
         if (e == ERR_AGAIN)
             buf_printf(&w.why, "no bundle is written before the company's CA has answered");
-        say(&w);
+        say(&w, stderr);
         code = code_of(e);
     }
     if (code != CTL_OK)
