@@ -1,4 +1,5 @@
-/* The model behind cluster.conf: processes, links, who dials whom. See plan.h. ARCHITECTURE: processes and zones. */
+/* The model behind cluster.conf: processes, links, who dials whom. See plan.h. ARCHITECTURE:
+ * processes and zones. */
 #include "deploy/ctl/plan.h"
 
 #include "common/mem.h"
@@ -55,7 +56,8 @@ bool plan_is_dialled_tcp(const struct plan *p, const struct plan_node *n)
     return false;
 }
 
-/* A component in a dmz cannot dial a router inside; those without an address stand beside every router of a private zone. */
+/* A component in a dmz cannot dial a router inside; those without an address stand beside every
+ * router of a private zone. */
 bool plan_has_components(const struct plan *p, const struct plan_node *router)
 {
     const struct plan_component_conf *items = p->conf->components.items;
@@ -86,7 +88,8 @@ struct str plan_endpoint(struct plan *p, struct str address, int64_t port)
     return arena_printf(&p->arena, is_six ? "[%.*s]:%d" : "%.*s:%d", STR_ARG(address), (int)port);
 }
 
-/* --- nodes and links --------------------------------------------------------------------------------------------- */
+/* --- nodes and links
+ * --------------------------------------------------------------------------------------------- */
 
 static void add_nodes(struct plan *p, const struct conf_items *items, enum plan_role role)
 {
@@ -101,13 +104,16 @@ static void add_nodes(struct plan *p, const struct conf_items *items, enum plan_
         n->zone = plan_zone(p->conf, n->host->zone);
         n->name = str_from(conf[i].name);
         n->full_name = arena_printf(&p->arena, "%s.%s", conf[i].name, p->conf->internal_domain);
-        n->user = conf[i].user ? str_from(conf[i].user) : arena_printf(&p->arena, "sallyport-%s", plan_role_names[role]);
-        n->address = str_from(n->host->link_address ? n->host->link_address : n->host->addresses.items[0]);
+        n->user = conf[i].user ? str_from(conf[i].user)
+                               : arena_printf(&p->arena, "sallyport-%s", plan_role_names[role]);
+        n->address =
+            str_from(n->host->link_address ? n->host->link_address : n->host->addresses.items[0]);
     }
 }
 
-/* The side that is inside dials; where both are in zones of one kind, the leaf does. So no connection is ever opened from a dmz
- * to the inside, in both layouts: with the router inside it dials out to c2s, with the router in the dmz everybody dials it. */
+/* The side that is inside dials; where both are in zones of one kind, the leaf does. So no
+ * connection is ever opened from a dmz to the inside, in both layouts: with the router inside it
+ * dials out to c2s, with the router in the dmz everybody dials it. */
 static struct plan_link make_link(const struct plan_node *router, const struct plan_node *leaf)
 {
     bool is_outward = router->zone->kind == PLAN_ZONE_PRIVATE && leaf->zone->kind == PLAN_ZONE_DMZ;
@@ -123,7 +129,8 @@ static void build(struct plan *p)
 {
     struct plan_conf *c = p->conf;
 
-    p->nodes = arena_alloc(&p->arena, (c->routers.count + c->c2s.count + c->sms.count) * sizeof *p->nodes);
+    p->nodes =
+        arena_alloc(&p->arena, (c->routers.count + c->c2s.count + c->sms.count) * sizeof *p->nodes);
     add_nodes(p, &c->routers, PLAN_ROUTER);
     add_nodes(p, &c->c2s, PLAN_C2S);
     add_nodes(p, &c->sms, PLAN_SM);
@@ -133,7 +140,9 @@ static void build(struct plan *p)
             p->links[p->link_count++] = make_link(&p->nodes[i], &p->nodes[k]);
 }
 
-/* --- open, close ------------------------------------------------------------------------------------------------- */
+/* --- open, close
+ * -------------------------------------------------------------------------------------------------
+ */
 
 enum err plan_open(const char *path, struct plan **out_plan, struct buf *why)
 {
@@ -170,7 +179,9 @@ void plan_free(struct plan *p)
     mem_free(p);
 }
 
-/* --- warnings ---------------------------------------------------------------------------------------------------- */
+/* --- warnings
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void warn_mechanisms(const struct plan *p, struct buf *out)
 {
@@ -181,9 +192,15 @@ static void warn_mechanisms(const struct plan *p, struct buf *out)
             const char *m = domains[i].mechanisms.items[k];
 
             if (strcmp(m, "PLAIN") == 0)
-                buf_printf(out, "WARNING: domain %s offers PLAIN: a connection manager in a dmz that is taken over reads the passwords of its clients.\n", domains[i].name);
+                buf_printf(out,
+                           "WARNING: domain %s offers PLAIN: a connection manager in a dmz that is "
+                           "taken over reads the passwords of its clients.\n",
+                           domains[i].name);
             if (strcmp(m, "EXTERNAL") == 0)
-                buf_printf(out, "WARNING: domain %s offers EXTERNAL: a connection manager in a dmz that is taken over can log in as anybody who has a certificate.\n", domains[i].name);
+                buf_printf(out,
+                           "WARNING: domain %s offers EXTERNAL: a connection manager in a dmz that "
+                           "is taken over can log in as anybody who has a certificate.\n",
+                           domains[i].name);
         }
     }
 }
@@ -192,7 +209,10 @@ static void warn_routers(const struct plan *p, struct buf *out)
 {
     for (size_t i = 0; i < p->node_count; i++)
         if (p->nodes[i].role == PLAN_ROUTER && p->nodes[i].zone->kind == PLAN_ZONE_DMZ)
-            buf_printf(out, "WARNING: %.*s stands in zone %s, a dmz: it reads and can alter all that crosses it.\n", STR_ARG(p->nodes[i].name), p->nodes[i].zone->name);
+            buf_printf(out,
+                       "WARNING: %.*s stands in zone %s, a dmz: it reads and can alter all that "
+                       "crosses it.\n",
+                       STR_ARG(p->nodes[i].name), p->nodes[i].zone->name);
 }
 
 void plan_warn(const struct plan *p, struct buf *out)

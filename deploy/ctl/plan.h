@@ -1,5 +1,5 @@
-/* The plan: what cluster.conf means. Processes with their places, the links between them and who dials, and every flow that follows.
- * Pure: it reads one file and writes nothing. */
+/* The plan: what cluster.conf means. Processes with their places, the links between them and who
+ * dials, and every flow that follows. Pure: it reads one file and writes nothing. */
 #ifndef DEPLOY_CTL_PLAN_H
 #define DEPLOY_CTL_PLAN_H
 
@@ -17,7 +17,7 @@ struct plan_node {
     struct str name;      /* "c2s-1" */
     struct str full_name; /* "c2s-1.example.internal" */
     struct str user;
-    struct str address;   /* of its host, for links */
+    struct str address; /* of its host, for links */
 };
 
 /* Of a router with one leaf (c2s or sm). */
@@ -42,11 +42,11 @@ struct plan_end {
 struct plan_flow {
     struct plan_end from, to; /* from opens the connection */
     enum plan_protocol protocol;
-    uint16_t port;        /* 0 for PLAN_UNIX */
-    struct str path;      /* of PLAN_UNIX */
-    bool is_crossing;     /* between two zones */
-    struct str identity;  /* who each end is, and how the other knows */
-    struct str carries;   /* what may cross */
+    uint16_t port;       /* 0 for PLAN_UNIX */
+    struct str path;     /* of PLAN_UNIX */
+    bool is_crossing;    /* between two zones */
+    struct str identity; /* who each end is, and how the other knows */
+    struct str carries;  /* what may cross */
     struct str why;
 };
 
@@ -69,10 +69,12 @@ void plan_free(struct plan *p); /* NULL is fine */
 /* What the table of keys cannot say; plan_check.c. why: sentences for conf_add_places. */
 NODISCARD enum err plan_check(const struct plan_conf *conf, struct buf *why);
 
-/* Fills p->flows; plan_flow.c. Refuses what would open connections from a dmz into a private zone. */
+/* Fills p->flows; plan_flow.c. Refuses what would open connections from a dmz into a private zone.
+ */
 NODISCARD enum err plan_find_flows(struct plan *p, struct buf *why);
 
-const struct plan_zone_conf *plan_zone(const struct plan_conf *conf, const char *name); /* NULL: none */
+const struct plan_zone_conf *plan_zone(const struct plan_conf *conf,
+                                       const char *name); /* NULL: none */
 const struct plan_host_conf *plan_host(const struct plan_conf *conf, const char *name);
 const struct plan_node *plan_node(const struct plan *p, struct str name);
 

@@ -1,4 +1,5 @@
-/* Bundles on the disk. See plan_bundle.h. The manifest, a line "MODE OWNER:GROUP SHA-256 PATH" each, says which files are ours. */
+/* Bundles on the disk. See plan_bundle.h. The manifest, a line "MODE OWNER:GROUP SHA-256 PATH"
+ * each, says which files are ours. */
 #include "deploy/ctl/plan_bundle.h"
 
 #include "common/mem.h"
@@ -42,21 +43,28 @@ static struct buf *add(struct plan_bundle *b, struct plan_bundle_file file)
 
 struct buf *plan_bundle_add(struct plan_bundle *b, struct str path)
 {
-    return add(b, (struct plan_bundle_file){ .path = path, .mode = 0644, .owner = STR("root"), .group = STR("root") });
+    return add(b, (struct plan_bundle_file){
+                      .path = path, .mode = 0644, .owner = STR("root"), .group = STR("root") });
 }
 
 struct buf *plan_bundle_add_secret(struct plan_bundle *b, struct str path, struct str group)
 {
     bool is_roots = str_is(group, "root");
 
-    return add(b, (struct plan_bundle_file){ .path = path, .mode = is_roots ? 0600 : 0640, .owner = STR("root"), .group = group });
+    return add(b, (struct plan_bundle_file){ .path = path,
+                                             .mode = is_roots ? 0600 : 0640,
+                                             .owner = STR("root"),
+                                             .group = group });
 }
 
-/* --- manifest ---------------------------------------------------------------------------------------------------- */
+/* --- manifest
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int compare(const void *a, const void *b)
 {
-    return str_cmp((*(struct plan_bundle_file *const *)a)->path, (*(struct plan_bundle_file *const *)b)->path);
+    return str_cmp((*(struct plan_bundle_file *const *)a)->path,
+                   (*(struct plan_bundle_file *const *)b)->path);
 }
 
 static void write_manifest(const struct plan_bundle *b, struct buf *out)
@@ -65,7 +73,8 @@ static void write_manifest(const struct plan_bundle *b, struct buf *out)
         const struct plan_bundle_file *f = b->files[i];
         uint8_t digest[32];
 
-        ASSERT(gnutls_hash_fast(GNUTLS_DIG_SHA256, f->content.p ? f->content.p : "", f->content.n, digest) == 0);
+        ASSERT(gnutls_hash_fast(GNUTLS_DIG_SHA256, f->content.p ? f->content.p : "", f->content.n,
+                                digest) == 0);
         buf_printf(out, "%04o %.*s:%.*s ", f->mode, STR_ARG(f->owner), STR_ARG(f->group));
         buf_add_hex(out, str_of(digest, sizeof digest));
         buf_printf(out, " %.*s\n", STR_ARG(f->path));
@@ -90,11 +99,13 @@ static bool has_path(const struct plan_bundle *b, struct str path)
 /* A manifest that somebody altered must not make us remove files elsewhere. */
 static bool is_inside(struct str path)
 {
-    return path.n > 1 && path.p[0] == '/' && !memmem(path.p, path.n, "/../", 4) && !str_ends_with(path, STR("/.."));
+    return path.n > 1 && path.p[0] == '/' && !memmem(path.p, path.n, "/../", 4) &&
+           !str_ends_with(path, STR("/.."));
 }
 
 /* Removes files of the old manifest that are not in b (or all, when b is NULL). */
-static enum err remove_old(const struct plan_bundle *b, const char *folder, struct str manifest, struct buf *report, struct buf *why)
+static enum err remove_old(const struct plan_bundle *b, const char *folder, struct str manifest,
+                           struct buf *report, struct buf *why)
 {
     while (manifest.n > 0) {
         struct str path = path_of_line(str_cut(&manifest, '\n'));
@@ -116,10 +127,14 @@ static enum err remove_old(const struct plan_bundle *b, const char *folder, stru
     return ERR_OK;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-/* What only its owner may read here keeps that: on the host owner and mode are set from the manifest's twin, tmpfiles.d. */
-static enum err write_if_changed(const char *path, unsigned mode, struct str content, const char *old_word, struct buf *report, struct buf *why)
+/* What only its owner may read here keeps that: on the host owner and mode are set from the
+ * manifest's twin, tmpfiles.d. */
+static enum err write_if_changed(const char *path, unsigned mode, struct str content,
+                                 struct buf *report, struct buf *why)
 {
     struct buf old = { 0 };
     enum err e = plan_file_read(path, &old, why);
@@ -134,22 +149,24 @@ static enum err write_if_changed(const char *path, unsigned mode, struct str con
         return e;
     e = plan_file_write(path, mode, content, why);
     if (e == ERR_OK && report)
-        buf_printf(report, "%s %s\n", is_new ? "new     " : old_word, path);
+        buf_printf(report, "%s %s\n", is_new ? "new     " : "changed ", path);
     return e;
 }
 
-static enum err write_file(const struct plan_bundle_file *f, const char *folder, struct buf *report, struct buf *why)
+static enum err write_file(const struct plan_bundle_file *f, const char *folder, struct buf *report,
+                           struct buf *why)
 {
     struct buf path = { 0 };
     enum err e;
 
     buf_printf(&path, "%s%.*s%c", folder, STR_ARG(f->path), '\0');
-    e = write_if_changed(path.p, f->mode == 0644 ? 0644 : 0600, buf_str(&f->content), "changed ", report, why);
+    e = write_if_changed(path.p, f->mode == 0644 ? 0644 : 0600, buf_str(&f->content), report, why);
     buf_fini(&path);
     return e;
 }
 
-enum err plan_bundle_write(struct plan_bundle *b, const char *folder, struct buf *report, struct buf *why)
+enum err plan_bundle_write(struct plan_bundle *b, const char *folder, struct buf *report,
+                           struct buf *why)
 {
     struct buf path = { 0 }, old = { 0 }, manifest = { 0 };
     enum err e;
@@ -166,7 +183,7 @@ enum err plan_bundle_write(struct plan_bundle *b, const char *folder, struct buf
         e = remove_old(b, folder, buf_str(&old), report, why);
     write_manifest(b, &manifest);
     if (e == ERR_OK)
-        e = write_if_changed(path.p, 0644, buf_str(&manifest), "changed ", NULL, why);
+        e = write_if_changed(path.p, 0644, buf_str(&manifest), NULL, why);
     buf_fini(&path);
     buf_fini(&old);
     buf_fini(&manifest);

@@ -1,9 +1,8 @@
-/* The link CA's folder. See plan_ca.h. Files: ca-N.pem, ca-N.key (encrypted), signer (a number), issued, revoked, crl.pem. */
+/* The link CA's folder. See plan_ca.h. Files: ca-N.pem, ca-N.key (encrypted), signer (a number),
+ * issued, revoked, crl.pem. */
 #include "deploy/ctl/plan_ca.h"
 
-#include "common/conf.h"
 #include "common/mem.h"
-#include "deploy/ctl/password.h"
 #include "deploy/ctl/plan_file.h"
 #include "deploy/ctl/plan_x509.h"
 
@@ -11,35 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_NUMBER = 99, MIN_PASSPHRASE = 12 };
+enum { MAX_NUMBER = 99 };
 
-/* --- passphrase -------------------------------------------------------------------------------------------------- */
-
-void plan_passphrase_fini(struct plan_passphrase *p)
-{
-    if (p->text.p)
-        mem_wipe(p->text.p, p->text.cap);
-    buf_fini(&p->text);
-}
-
-static enum err get_passphrase(struct plan_passphrase *p, bool is_new, struct buf *why)
-{
-    enum err e;
-
-    if (p->text.n > 0)
-        return ERR_OK;
-    e = p->file ? conf_read_secret(p->file, &p->text, why)
-                : password_read_passphrase(is_new ? "New passphrase for the key of the link CA" : "Passphrase of the key of the link CA", is_new, &p->text, why);
-    if (e == ERR_OK && is_new && p->text.n < MIN_PASSPHRASE) {
-        buf_printf(why, "expected a passphrase of at least %d bytes", MIN_PASSPHRASE);
-        e = ERR_MALFORMED;
-    }
-    if (e == ERR_OK)
-        buf_add_char(&p->text, '\0');
-    return e;
-}
-
-/* --- files ------------------------------------------------------------------------------------------------------- */
+/* --- files
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void path_of(const struct plan_ca *ca, const char *file, int number, struct buf *out)
 {
@@ -51,7 +26,8 @@ static void path_of(const struct plan_ca *ca, const char *file, int number, stru
     buf_add_char(out, '\0');
 }
 
-static enum err put(const struct plan_ca *ca, const char *file, int number, struct str bytes, struct buf *why)
+static enum err put(const struct plan_ca *ca, const char *file, int number, struct str bytes,
+                    struct buf *why)
 {
     struct buf path = { 0 };
     enum err e;
@@ -63,7 +39,8 @@ static enum err put(const struct plan_ca *ca, const char *file, int number, stru
 }
 
 /* What is not there is empty. */
-static enum err get(const struct plan_ca *ca, const char *file, int number, struct buf *out, struct buf *why)
+static enum err get(const struct plan_ca *ca, const char *file, int number, struct buf *out,
+                    struct buf *why)
 {
     struct buf path = { 0 };
     enum err e;
@@ -91,7 +68,9 @@ static enum err set_signer(struct plan_ca *ca, int number, struct buf *why)
     return put(ca, "signer", 0, str_of(text, (size_t)n), why);
 }
 
-/* --- open -------------------------------------------------------------------------------------------------------- */
+/* --- open
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static enum err load(struct plan_ca *ca, struct buf *why)
 {
@@ -124,13 +103,13 @@ static enum err load(struct plan_ca *ca, struct buf *why)
     return e;
 }
 
-static enum err make_one(struct plan_ca *ca, const char *name, int number, struct buf *why)
+static enum err make_one(struct plan_ca *ca, int number, struct buf *why)
 {
     struct plan_ca_one one = { .number = number };
     struct buf title = { 0 }, sealed = { 0 };
-    enum err e = get_passphrase(ca->passphrase, ca->count == 0, why);
+    enum err e = plan_passphrase_get(ca->passphrase, ca->count == 0, why);
 
-    buf_printf(&title, "%s link CA %d%c", name, number, '\0');
+    buf_printf(&title, "%s link CA %d%c", ca->name, number, '\0');
     if (e == ERR_OK)
         e = plan_x509_new_key(&one.key, why);
     if (e == ERR_OK)
@@ -147,15 +126,16 @@ static enum err make_one(struct plan_ca *ca, const char *name, int number, struc
     return e;
 }
 
-enum err plan_ca_open(struct plan_ca *ca, const char *folder, const char *name, struct plan_passphrase *passphrase, struct buf *report, struct buf *why)
+enum err plan_ca_open(struct plan_ca *ca, struct buf *why)
 {
-    enum err e;
+    enum err e = load(ca, why);
 
-    *ca = (struct plan_ca){ .folder = mem_strdup(folder), .passphrase = passphrase };
-    if ((e = load(ca, why)) != ERR_OK || ca->count > 0)
+    if (e != ERR_OK || ca->count > 0)
         return e;
-    if ((e = make_one(ca, name, 1, why)) == ERR_OK && (e = set_signer(ca, 1, why)) == ERR_OK)
-        buf_printf(report, "new      %s/ca-1.pem, the link CA; its key beside it is encrypted\n", folder);
+    if ((e = make_one(ca, 1, why)) == ERR_OK && (e = set_signer(ca, 1, why)) == ERR_OK)
+        buf_printf(ca->report,
+                   "new      %s/ca-1.pem, the link CA; its key beside it is encrypted\n",
+                   ca->folder);
     return e;
 }
 
@@ -169,7 +149,6 @@ void plan_ca_fini(struct plan_ca *ca)
     }
     buf_fini(&ca->issued);
     buf_fini(&ca->revoked);
-    mem_free(ca->folder);
     *ca = (struct plan_ca){ 0 };
 }
 
@@ -187,7 +166,9 @@ void plan_ca_trusted(const struct plan_ca *ca, struct buf *out)
         buf_add(out, buf_str(&ca->all[i].cert));
 }
 
-/* --- issuing ----------------------------------------------------------------------------------------------------- */
+/* --- issuing
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static enum err unlock(struct plan_ca *ca, struct plan_ca_one *one, struct buf *why)
 {
@@ -196,7 +177,8 @@ static enum err unlock(struct plan_ca *ca, struct plan_ca_one *one, struct buf *
 
     if (one->key.n > 0)
         return ERR_OK;
-    if ((e = get_passphrase(ca->passphrase, false, why)) == ERR_OK && (e = get(ca, "key", one->number, &sealed, why)) == ERR_OK)
+    if ((e = plan_passphrase_get(ca->passphrase, false, why)) == ERR_OK &&
+        (e = get(ca, "key", one->number, &sealed, why)) == ERR_OK)
         e = plan_x509_decrypt_key(buf_str(&sealed), ca->passphrase->text.p, &one->key, why);
     buf_fini(&sealed);
     return e;
@@ -207,12 +189,14 @@ enum err plan_ca_unlock(struct plan_ca *ca, struct buf *why)
     return unlock(ca, find(ca, ca->signer), why);
 }
 
-static void add_line(struct buf *out, int number, const struct plan_x509_facts *facts, const char *name)
+static void add_line(struct buf *out, int number, const struct plan_x509_facts *facts,
+                     const char *name)
 {
     buf_printf(out, "%d %s %s %lld\n", number, facts->serial, name, (long long)facts->not_after);
 }
 
-enum err plan_ca_issue(struct plan_ca *ca, struct str key, const char *dns_name, int64_t lifetime_s, struct buf *out, struct buf *why)
+enum err plan_ca_issue(struct plan_ca *ca, const struct plan_x509_wish *wish, struct buf *out,
+                       struct buf *why)
 {
     struct plan_ca_one *one = find(ca, ca->signer);
     struct plan_x509_issuer issuer;
@@ -221,17 +205,19 @@ enum err plan_ca_issue(struct plan_ca *ca, struct str key, const char *dns_name,
 
     issuer = (struct plan_x509_issuer){ buf_str(&one->cert), buf_str(&one->key) };
     if (e == ERR_OK)
-        e = plan_x509_issue(&issuer, key, dns_name, time(NULL), lifetime_s, out, why);
+        e = plan_x509_issue(&issuer, wish, out, why);
     if (e == ERR_OK)
         e = plan_x509_read(buf_str(out), &facts, why);
     if (e != ERR_OK)
         return e;
     /* Written down before anybody has it: what is not in this list cannot be revoked. */
-    add_line(&ca->issued, one->number, &facts, dns_name);
+    add_line(&ca->issued, one->number, &facts, wish->dns_name);
     return put(ca, "issued", 0, buf_str(&ca->issued), why);
 }
 
-/* --- revoking ---------------------------------------------------------------------------------------------------- */
+/* --- revoking
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct line {
     struct str whole, number, serial, name;
@@ -261,7 +247,8 @@ bool plan_ca_is_revoked(const struct plan_ca *ca, const char *serial)
     return false;
 }
 
-static enum err make_crl(struct plan_ca *ca, struct plan_ca_one *one, struct buf *out, struct buf *why)
+static enum err make_crl(struct plan_ca *ca, struct plan_ca_one *one, struct buf *out,
+                         struct buf *why)
 {
     struct str rest = buf_str(&ca->revoked);
     struct buf serials = { 0 };
@@ -328,7 +315,9 @@ enum err plan_ca_revoke(struct plan_ca *ca, const char *dns_name, struct buf *wh
     return e;
 }
 
-/* --- replacing --------------------------------------------------------------------------------------------------- */
+/* --- replacing
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static enum err out_of_turn(struct buf *why, const char *sentence)
 {
@@ -336,13 +325,15 @@ static enum err out_of_turn(struct buf *why, const char *sentence)
     return ERR_DENIED;
 }
 
-enum err plan_ca_add(struct plan_ca *ca, const char *name, struct buf *why)
+enum err plan_ca_add(struct plan_ca *ca, struct buf *why)
 {
     enum err e;
 
     if (ca->count == PLAN_CA_MAX)
-        return out_of_turn(why, "two CAs are trusted already; finish with: plan ca switch, plan ca drop");
-    if ((e = plan_ca_unlock(ca, why)) != ERR_OK || (e = make_one(ca, name, ca->all[0].number + 1, why)) != ERR_OK)
+        return out_of_turn(
+            why, "two CAs are trusted already; finish with: plan ca switch, plan ca drop");
+    if ((e = plan_ca_unlock(ca, why)) != ERR_OK ||
+        (e = make_one(ca, ca->all[0].number + 1, why)) != ERR_OK)
         return e;
     return write_crl(ca, why);
 }
@@ -359,7 +350,8 @@ enum err plan_ca_drop(struct plan_ca *ca, struct buf *why)
     struct buf path = { 0 };
 
     if (ca->count != PLAN_CA_MAX || ca->signer != ca->all[1].number)
-        return out_of_turn(why, "the old CA signs still; let the new one sign with: plan ca switch");
+        return out_of_turn(why,
+                           "the old CA signs still; let the new one sign with: plan ca switch");
     path_of(ca, "pem", ca->all[0].number, &path);
     unlink(path.p);
     path_of(ca, "key", ca->all[0].number, &path);

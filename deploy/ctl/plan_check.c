@@ -1,5 +1,6 @@
-/* What the table of cluster.conf's keys cannot say: names that refer to each other, addresses, ports that collide, layouts that are
- * refused. Everything that is copied into generated files is checked here for what could end a word in them. */
+/* What the table of cluster.conf's keys cannot say: names that refer to each other, addresses,
+ * ports that collide, layouts that are refused. Everything that is copied into generated files is
+ * checked here for what could end a word in them. */
 #include "deploy/ctl/plan.h"
 
 #include <arpa/inet.h>
@@ -66,18 +67,22 @@ static bool is_network(const char *text)
     return n <= (inet_pton(AF_INET, copy, bytes) == 1 ? 32u : 128u);
 }
 
-static void check_addresses(struct checker *c, const char *section, const char *title, const struct conf_list *list)
+static void check_addresses(struct checker *c, const char *section, const char *title,
+                            const struct conf_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         if (!is_address(list->items[i]))
-            refuse(c, "%s \"%s\": address: expected IP addresses, not \"%s\"", section, title, list->items[i]);
+            refuse(c, "%s \"%s\": address: expected IP addresses, not \"%s\"", section, title,
+                   list->items[i]);
 }
 
-static void check_networks(struct checker *c, const char *title, const char *key, const struct conf_list *list)
+static void check_networks(struct checker *c, const char *title, const char *key,
+                           const struct conf_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         if (!is_network(list->items[i]))
-            refuse(c, "c2s \"%s\": %s: expected networks as 10.0.0.0/8, not \"%s\"", title, key, list->items[i]);
+            refuse(c, "c2s \"%s\": %s: expected networks as 10.0.0.0/8, not \"%s\"", title, key,
+                   list->items[i]);
 }
 
 static void check_zone(struct checker *c, const char *section, const char *title, const char *zone)
@@ -86,25 +91,32 @@ static void check_zone(struct checker *c, const char *section, const char *title
         refuse(c, "%s \"%s\": zone: there is no section zone \"%s\"", section, title, zone);
 }
 
-/* --- parts ------------------------------------------------------------------------------------------------------- */
+/* --- parts
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void check_top(struct checker *c)
 {
-    const struct { const char *key, *path; } paths[] = {
-        { "config_dir", c->conf->config_dir }, { "state_dir", c->conf->state_dir }, { "run_dir", c->conf->run_dir },
-        { "log_dir", c->conf->log_dir },       { "programs", c->conf->programs },
+    const struct {
+        const char *key, *path;
+    } paths[] = {
+        { "config_dir", c->conf->config_dir }, { "state_dir", c->conf->state_dir },
+        { "run_dir", c->conf->run_dir },       { "log_dir", c->conf->log_dir },
+        { "programs", c->conf->programs },
     };
 
     if (!is_name(c->conf->name))
         refuse(c, "name: expected lower-case letters, digits and hyphens");
-    if (!is_made_of(c->conf->internal_domain, LOWER DIGITS "-.") || strlen(c->conf->internal_domain) > 150)
+    if (!is_made_of(c->conf->internal_domain, LOWER DIGITS "-.") ||
+        strlen(c->conf->internal_domain) > 150)
         refuse(c, "internal_domain: expected a DNS name in lower case");
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         if (!is_path(paths[i].path))
             refuse(c, "%s: expected an absolute path of letters, digits and ._-", paths[i].key);
     if (strlen(c->conf->run_dir) > 40)
         refuse(c, "run_dir: expected at most 40 bytes; paths of sockets are short");
-    if (!is_made_of(c->conf->read_group, LOWER DIGITS "_-") || !is_made_of(c->conf->admin_group, LOWER DIGITS "_-"))
+    if (!is_made_of(c->conf->read_group, LOWER DIGITS "_-") ||
+        !is_made_of(c->conf->admin_group, LOWER DIGITS "_-"))
         refuse(c, "read_group: expected names of groups");
     if (c->conf->company_ca && !c->conf->company_certs)
         refuse(c, "company_ca: company_certs is needed with it");
@@ -117,10 +129,12 @@ static void check_hosts(struct checker *c)
 
     for (size_t i = 0; i < c->conf->zones.count; i++)
         if (!is_name(zones[i].name))
-            refuse(c, "zone \"%s\": expected a name of lower-case letters, digits and hyphens", zones[i].name);
+            refuse(c, "zone \"%s\": expected a name of lower-case letters, digits and hyphens",
+                   zones[i].name);
     for (size_t i = 0; i < c->conf->hosts.count; i++) {
         if (!is_name(hosts[i].name))
-            refuse(c, "host \"%s\": expected a name of lower-case letters, digits and hyphens", hosts[i].name);
+            refuse(c, "host \"%s\": expected a name of lower-case letters, digits and hyphens",
+                   hosts[i].name);
         check_zone(c, "host", hosts[i].name, hosts[i].zone);
         check_addresses(c, "host", hosts[i].name, &hosts[i].addresses);
         if (hosts[i].link_address && !is_address(hosts[i].link_address))
@@ -137,7 +151,8 @@ static void check_process(struct checker *c, enum plan_role role, const struct p
     bool has_level = false;
 
     if (!is_name(p->name))
-        refuse(c, "%s \"%s\": expected a name of lower-case letters, digits and hyphens", section, p->name);
+        refuse(c, "%s \"%s\": expected a name of lower-case letters, digits and hyphens", section,
+               p->name);
     if (!host)
         refuse(c, "%s \"%s\": host: there is no section host \"%s\"", section, p->name, p->host);
     if (p->user && (!is_made_of(p->user, LOWER DIGITS "_-") || strcmp(p->user, "root") == 0))
@@ -147,7 +162,8 @@ static void check_process(struct checker *c, enum plan_role role, const struct p
     if (!has_level)
         refuse(c, "%s \"%s\": log_level: expected error, warn, info or debug", section, p->name);
     if (role == PLAN_SM && zone && zone->kind == PLAN_ZONE_DMZ)
-        refuse(c, "sm \"%s\": host: zone %s is a dmz; accounts and keys belong in a private zone", p->name, zone->name);
+        refuse(c, "sm \"%s\": host: zone %s is a dmz; accounts and keys belong in a private zone",
+               p->name, zone->name);
     if (role == PLAN_C2S && p->starttls_port == 0 && p->tls_port == 0)
         refuse(c, "c2s \"%s\": starttls_port: it has no port for clients", p->name);
     check_networks(c, p->name, "clients", &p->clients);
@@ -166,7 +182,8 @@ static void check_domains(struct checker *c)
         if (strpbrk(d->name, "\"'\\$/ %\t\n{}#") || strlen(d->name) > 253)
             refuse(c, "domain \"%s\": expected a domain", d->name);
         if ((d->cert_file && !is_path(d->cert_file)) || (d->key_file && !is_path(d->key_file)))
-            refuse(c, "domain \"%s\": cert: expected an absolute path of letters, digits and ._-", d->name);
+            refuse(c, "domain \"%s\": cert: expected an absolute path of letters, digits and ._-",
+                   d->name);
         for (size_t k = 0; k < d->mechanisms.count; k++)
             if (!is_made_of(d->mechanisms.items[k], UPPER DIGITS "-"))
                 refuse(c, "domain \"%s\": mechanisms: expected names of SASL mechanisms", d->name);
@@ -186,18 +203,21 @@ static void check_services(struct checker *c)
         check_addresses(c, "service", items[i].name, &items[i].addresses);
         for (size_t k = 0; k < items[i].hosts.count; k++)
             if (!plan_host(c->conf, items[i].hosts.items[k]))
-                refuse(c, "service \"%s\": hosts: there is no section host \"%s\"", items[i].name, items[i].hosts.items[k]);
+                refuse(c, "service \"%s\": hosts: there is no section host \"%s\"", items[i].name,
+                       items[i].hosts.items[k]);
     }
     for (size_t i = 0; i < c->conf->components.count; i++) {
         check_addresses(c, "component", components[i].domain, &components[i].addresses);
         if (!is_made_of(components[i].domain, LOWER DIGITS "-.") || components[i].domain[0] == '.')
             refuse(c, "component \"%s\": expected a domain in lower case", components[i].domain);
         if (components[i].addresses.count)
-            check_zone(c, "component", components[i].domain, components[i].zone ? components[i].zone : "");
+            check_zone(c, "component", components[i].domain,
+                       components[i].zone ? components[i].zone : "");
     }
 }
 
-/* --- what goes together ------------------------------------------------------------------------------------------ */
+/* --- what goes together
+ * ------------------------------------------------------------------------------------------ */
 
 static const struct conf_items *processes(const struct plan_conf *conf, enum plan_role role)
 {
@@ -206,10 +226,12 @@ static const struct conf_items *processes(const struct plan_conf *conf, enum pla
 
 static bool has_port(const struct plan_process_conf *p, int64_t port)
 {
-    return port && (p->link_port == port || p->starttls_port == port || p->tls_port == port || p->component_port == port);
+    return port && (p->link_port == port || p->starttls_port == port || p->tls_port == port ||
+                    p->component_port == port);
 }
 
-static void check_pair(struct checker *c, const char *section, const struct plan_process_conf *a, const struct plan_process_conf *b)
+static void check_pair(struct checker *c, const char *section, const struct plan_process_conf *a,
+                       const struct plan_process_conf *b)
 {
     const int64_t ports[] = { a->link_port, a->starttls_port, a->tls_port, a->component_port };
 
@@ -217,12 +239,14 @@ static void check_pair(struct checker *c, const char *section, const struct plan
         refuse(c, "%s \"%s\": another process has this name", section, a->name);
     for (size_t i = 0; i < ARRAY_LEN(ports); i++)
         if (strcmp(a->host, b->host) == 0 && has_port(b, ports[i]))
-            refuse(c, "%s \"%s\": port %d of host %s is also that of %s", section, a->name, (int)ports[i], a->host, b->name);
+            refuse(c, "%s \"%s\": port %d of host %s is also that of %s", section, a->name,
+                   (int)ports[i], a->host, b->name);
 }
 
 static void check_against_earlier(struct checker *c, enum plan_role role, size_t index)
 {
-    const struct plan_process_conf *own = &((const struct plan_process_conf *)processes(c->conf, role)->items)[index];
+    const struct plan_process_conf *own =
+        &((const struct plan_process_conf *)processes(c->conf, role)->items)[index];
 
     for (enum plan_role r = PLAN_ROUTER; r <= role; r++) {
         const struct plan_process_conf *others = processes(c->conf, r)->items;
@@ -246,8 +270,10 @@ static void check_layout(struct checker *c)
         has_inner |= zone && zone->kind == PLAN_ZONE_PRIVATE;
     }
     if (c->conf->sms.count > 1 && c->conf->routers.count > 0 && !has_inner)
-        refuse(c, "router \"%s\": host: all routers stand in a dmz, and there are several session managers: what they say to each "
-                  "other needs a router in a private zone",
+        refuse(c,
+               "router \"%s\": host: all routers stand in a dmz, and there are several session "
+               "managers: what they say to each "
+               "other needs a router in a private zone",
                routers[0].name);
 }
 
@@ -257,7 +283,8 @@ static void check_processes(struct checker *c)
         const struct conf_items *items = processes(c->conf, role);
 
         if (items->count == 0)
-            refuse(c, "%s: expected at least one section %s \"NAME\"", plan_role_names[role], plan_role_names[role]);
+            refuse(c, "%s: expected at least one section %s \"NAME\"", plan_role_names[role],
+                   plan_role_names[role]);
         for (size_t i = 0; i < items->count; i++) {
             check_process(c, role, &((const struct plan_process_conf *)items->items)[i]);
             check_against_earlier(c, role, i);

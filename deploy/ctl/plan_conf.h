@@ -1,5 +1,5 @@
-/* cluster.conf: the one description from which every host's configuration is made. Values as they are written; what they mean
- * together is plan_check.c's and plan.c's. */
+/* cluster.conf: the one description from which every host's configuration is made. Values as they
+ * are written; what they mean together is plan_check.c's and plan.c's. */
 #ifndef DEPLOY_CTL_PLAN_CONF_H
 #define DEPLOY_CTL_PLAN_CONF_H
 
@@ -15,7 +15,8 @@ struct plan_zone_conf {
 struct plan_host_conf {
     char *name;
     char *zone;
-    struct conf_list addresses; /* numeric; the first is also that of links, unless link_address is given */
+    struct conf_list
+        addresses; /* numeric; the first is also that of links, unless link_address is given */
     char *link_address;
 };
 
@@ -23,9 +24,9 @@ struct plan_host_conf {
 struct plan_process_conf {
     char *name; /* "c2s-1": of units, files and, with internal_domain behind it, of its component */
     char *host;
-    char *user;        /* NULL: sallyport-ROLE */
+    char *user; /* NULL: sallyport-ROLE */
     char *log_level;
-    int64_t link_port; /* where peers dial it, if any does */
+    int64_t link_port;               /* where peers dial it, if any does */
     int64_t starttls_port, tls_port; /* c2s; 0: none */
     struct conf_list clients;        /* c2s: networks that clients come from; empty: any */
     struct conf_list proxies;        /* c2s: only these may connect, and speak PROXY v2 */
@@ -46,7 +47,15 @@ struct plan_component_conf {
     struct conf_list addresses;
 };
 
-enum plan_service_kind { PLAN_DNS, PLAN_NTP, PLAN_SYSLOG, PLAN_LDAP, PLAN_KDC, PLAN_DATABASE, PLAN_MONITORING };
+enum plan_service_kind {
+    PLAN_DNS,
+    PLAN_NTP,
+    PLAN_SYSLOG,
+    PLAN_LDAP,
+    PLAN_KDC,
+    PLAN_DATABASE,
+    PLAN_MONITORING
+};
 
 struct plan_service_conf {
     char *name;
@@ -62,7 +71,8 @@ struct plan_conf {
     char *internal_domain;
     char *config_dir, *state_dir, *run_dir, *log_dir, *programs; /* on the hosts */
     char *read_group, *admin_group;
-    char *company_ca, *company_crl, *company_certs; /* the company's own PKI; NULL: a CA of this plan */
+    char *company_ca, *company_crl,
+        *company_certs; /* the company's own PKI; NULL: a CA of this plan */
     int64_t cert_ms;
     struct conf_items zones, hosts, c2s, routers, sms, domains, components, services;
 };

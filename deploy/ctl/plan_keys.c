@@ -1,5 +1,5 @@
-/* Keys, certificates and secrets that outlive a plan. See plan_keys.h. Files: keys/NAME.key, keys/NAME.pem, secrets/LEAF+ROUTER,
- * secrets/component-DOMAIN, requests/NAME.csr. */
+/* Keys, certificates and secrets that outlive a plan. See plan_keys.h. Files: keys/NAME.key,
+ * keys/NAME.pem, secrets/LEAF+ROUTER, secrets/component-DOMAIN, requests/NAME.csr. */
 #include "deploy/ctl/plan_keys.h"
 
 #include "common/mem.h"
@@ -12,7 +12,8 @@
 
 enum { SECRET_BYTES = 32, DAY = 86400, WARN_DAYS = 30 };
 
-static void path_of(const struct plan_keys *k, const char *folder, struct str name, const char *suffix, struct buf *out)
+static void path_of(const struct plan_keys *k, const char *folder, struct str name,
+                    const char *suffix, struct buf *out)
 {
     buf_clear(out);
     buf_printf(out, "%s/%s/%.*s%s%c", k->folder, folder, STR_ARG(name), suffix, '\0');
@@ -30,7 +31,8 @@ static const char *full_name(const struct plan_node *n)
     return n->full_name.p; /* of an arena: ends in NUL */
 }
 
-enum err plan_keys_key(struct plan_keys *k, const struct plan_node *n, struct buf *out, struct buf *why)
+enum err plan_keys_key(struct plan_keys *k, const struct plan_node *n, struct buf *out,
+                       struct buf *why)
 {
     struct buf path = { 0 };
     enum err e;
@@ -43,15 +45,19 @@ enum err plan_keys_key(struct plan_keys *k, const struct plan_node *n, struct bu
     return e;
 }
 
-/* --- certificates ------------------------------------------------------------------------------------------------ */
+/* --- certificates
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Whether an old one will do; otherwise reason says why not. */
-static bool is_usable(struct plan_keys *k, const struct plan_node *n, struct str cert, struct str key, struct buf *reason)
+static bool is_usable(struct plan_keys *k, const struct plan_node *n, struct str cert,
+                      struct str key, struct buf *reason)
 {
     struct plan_x509_facts facts;
     int64_t left;
 
-    if (plan_x509_check(cert, key, full_name(n), k->ca ? plan_ca_signer(k->ca) : STR_NONE, reason) != ERR_OK ||
+    if (plan_x509_check(cert, key, full_name(n), k->ca ? plan_ca_signer(k->ca) : STR_NONE,
+                        reason) != ERR_OK ||
         plan_x509_read(cert, &facts, reason) != ERR_OK)
         return false;
     left = facts.not_after - (int64_t)time(NULL);
@@ -60,21 +66,21 @@ static bool is_usable(struct plan_keys *k, const struct plan_node *n, struct str
         return false;
     }
     if (k->ca && plan_ca_is_revoked(k->ca, facts.serial))
-        buf_printf(k->report, "WARNING: the certificate of %s is revoked: peers refuse it. A new key and certificate: plan renew %.*s\n", full_name(n), STR_ARG(n->name));
+        buf_printf(k->report,
+                   "WARNING: the certificate of %s is revoked: peers refuse it. A new key and "
+                   "certificate: plan renew %.*s\n",
+                   full_name(n), STR_ARG(n->name));
     else if (left < (int64_t)WARN_DAYS * DAY)
-        buf_printf(k->report, "WARNING: the certificate of %s ends in %d days: plan renew\n", full_name(n), (int)(left / DAY));
+        buf_printf(k->report, "WARNING: the certificate of %s ends in %d days: plan renew\n",
+                   full_name(n), (int)(left / DAY));
     return true;
 }
 
-static enum err issue(struct plan_keys *k, const struct plan_node *n, struct str key, const char *path, struct buf *out, struct buf *why)
+static enum err own_cert(struct plan_keys *k, const struct plan_node *n, struct str key,
+                         struct buf *out, struct buf *why)
 {
-    enum err e = plan_ca_issue(k->ca, key, full_name(n), k->plan->conf->cert_ms / 1000, out, why);
-
-    return e == ERR_OK ? plan_file_write(path, 0600, buf_str(out), why) : e;
-}
-
-static enum err own_cert(struct plan_keys *k, const struct plan_node *n, struct str key, struct buf *out, struct buf *why)
-{
+    const struct plan_x509_wish wish = { key, full_name(n), time(NULL),
+                                         k->plan->conf->cert_ms / 1000 };
     struct buf path = { 0 }, old = { 0 }, reason = { 0 };
     enum err e;
 
@@ -83,9 +89,12 @@ static enum err own_cert(struct plan_keys *k, const struct plan_node *n, struct 
     if (e == ERR_OK && is_usable(k, n, buf_str(&old), key, &reason)) {
         buf_add(out, buf_str(&old));
     } else if (e == ERR_OK || e == ERR_NOT_FOUND) {
-        e = issue(k, n, key, path.p, out, why);
+        e = plan_ca_issue(k->ca, &wish, out, why);
         if (e == ERR_OK)
-            buf_printf(k->report, "issued   a certificate for %s%s%.*s\n", full_name(n), reason.n ? ": " : "", (int)reason.n, reason.p ? reason.p : "");
+            e = plan_file_write(path.p, 0600, buf_str(out), why);
+        if (e == ERR_OK)
+            buf_printf(k->report, "issued   a certificate for %s%s%.*s\n", full_name(n),
+                       reason.n ? ": " : "", (int)reason.n, reason.p ? reason.p : "");
     }
     buf_fini(&path);
     buf_fini(&old);
@@ -93,22 +102,26 @@ static enum err own_cert(struct plan_keys *k, const struct plan_node *n, struct 
     return e;
 }
 
-static enum err write_request(struct plan_keys *k, const struct plan_node *n, struct str key, struct buf *why)
+static enum err write_request(struct plan_keys *k, const struct plan_node *n, struct str key,
+                              struct buf *why)
 {
     struct buf path = { 0 }, request = { 0 };
     enum err e = ERR_OK;
 
     path_of(k, "requests", n->name, ".csr", &path);
-    if (!plan_file_exists(path.p) && (e = plan_x509_request(key, full_name(n), &request, why)) == ERR_OK)
+    if (!plan_file_exists(path.p) &&
+        (e = plan_x509_request(key, full_name(n), &request, why)) == ERR_OK)
         e = plan_file_write(path.p, 0644, buf_str(&request), why);
     if (e == ERR_OK)
-        buf_printf(k->report, "waiting  for %s/%.*s.pem, which answers %s\n", k->plan->conf->company_certs, STR_ARG(n->name), path.p);
+        buf_printf(k->report, "waiting  for %s/%.*s.pem, which answers %s\n",
+                   k->plan->conf->company_certs, STR_ARG(n->name), path.p);
     buf_fini(&path);
     buf_fini(&request);
     return e;
 }
 
-static enum err company_cert(struct plan_keys *k, const struct plan_node *n, struct str key, struct buf *out, struct buf *why)
+static enum err company_cert(struct plan_keys *k, const struct plan_node *n, struct str key,
+                             struct buf *out, struct buf *why)
 {
     struct buf path = { 0 }, cert = { 0 }, reason = { 0 };
     enum err e;
@@ -116,7 +129,8 @@ static enum err company_cert(struct plan_keys *k, const struct plan_node *n, str
     buf_printf(&path, "%s/%.*s.pem%c", k->plan->conf->company_certs, STR_ARG(n->name), '\0');
     e = plan_file_read(path.p, &cert, why);
     if (e == ERR_OK && !is_usable(k, n, buf_str(&cert), key, &reason)) {
-        buf_printf(k->report, "WARNING: %s cannot be used: %.*s\n", path.p, (int)reason.n, reason.p ? reason.p : "");
+        buf_printf(k->report, "WARNING: %s cannot be used: %.*s\n", path.p, (int)reason.n,
+                   reason.p ? reason.p : "");
         e = ERR_NOT_FOUND;
     }
     if (e == ERR_OK)
@@ -129,25 +143,29 @@ static enum err company_cert(struct plan_keys *k, const struct plan_node *n, str
     return e;
 }
 
-enum err plan_keys_cert(struct plan_keys *k, const struct plan_node *n, struct buf *out, struct buf *why)
+enum err plan_keys_cert(struct plan_keys *k, const struct plan_node *n, struct buf *out,
+                        struct buf *why)
 {
     struct buf key = { 0 };
     enum err e = plan_keys_key(k, n, &key, why);
 
     if (e == ERR_OK)
-        e = k->ca ? own_cert(k, n, buf_str(&key), out, why) : company_cert(k, n, buf_str(&key), out, why);
+        e = k->ca ? own_cert(k, n, buf_str(&key), out, why)
+                  : company_cert(k, n, buf_str(&key), out, why);
     wipe(&key);
     return e;
 }
 
-enum err plan_keys_renew(struct plan_keys *k, const struct plan_node *n, bool has_new_key, struct buf *why)
+enum err plan_keys_renew(struct plan_keys *k, const struct plan_node *n, bool has_new_key,
+                         struct buf *why)
 {
     struct buf path = { 0 }, old = { 0 };
     struct plan_x509_facts facts;
     enum err e = k->ca ? plan_ca_unlock(k->ca, why) : ERR_OK;
 
     path_of(k, "keys", n->name, ".pem", &path);
-    if (e == ERR_OK && k->ca && plan_file_read(path.p, &old, why) == ERR_OK && plan_x509_read(buf_str(&old), &facts, why) == ERR_OK)
+    if (e == ERR_OK && k->ca && plan_file_read(path.p, &old, why) == ERR_OK &&
+        plan_x509_read(buf_str(&old), &facts, why) == ERR_OK)
         has_new_key |= plan_ca_is_revoked(k->ca, facts.serial);
     if (e == ERR_OK) {
         unlink(path.p);
@@ -162,7 +180,8 @@ enum err plan_keys_renew(struct plan_keys *k, const struct plan_node *n, bool ha
     return e;
 }
 
-/* --- secrets and trust ------------------------------------------------------------------------------------------- */
+/* --- secrets and trust
+ * ------------------------------------------------------------------------------------------- */
 
 struct str plan_keys_link_secret_name(struct plan *p, const struct plan_link *l)
 {
@@ -188,7 +207,8 @@ enum err plan_keys_secret(struct plan_keys *k, struct str name, struct buf *out,
     return e;
 }
 
-enum err plan_keys_trust(struct plan_keys *k, struct buf *out_ca, struct buf *out_crl, struct buf *why)
+enum err plan_keys_trust(struct plan_keys *k, struct buf *out_ca, struct buf *out_crl,
+                         struct buf *why)
 {
     const struct plan_conf *c = k->plan->conf;
     enum err e;

@@ -8,12 +8,15 @@
 
 #include <dirent.h>
 
-static struct str at(struct plan *p, const char *folder, struct str name, const char *file, struct str last)
+static struct str at(struct plan *p, const char *folder, struct str name, const char *file,
+                     struct str last)
 {
-    return arena_printf(&p->arena, "%s%s/%.*s/%s%.*s", p->conf->config_dir, folder, STR_ARG(name), file, STR_ARG(last));
+    return arena_printf(&p->arena, "%s%s/%.*s/%s%.*s", p->conf->config_dir, folder, STR_ARG(name),
+                        file, STR_ARG(last));
 }
 
-static enum err add_secrets(struct plan *p, struct plan_keys *k, const struct plan_node *n, struct plan_bundle *b, struct buf *why)
+static enum err add_secrets(struct plan *p, struct plan_keys *k, const struct plan_node *n,
+                            struct plan_bundle *b, struct buf *why)
 {
     const struct plan_component_conf *components = p->conf->components.items;
     enum err e = ERR_OK;
@@ -22,41 +25,55 @@ static enum err add_secrets(struct plan *p, struct plan_keys *k, const struct pl
         const struct plan_link *l = &p->links[i];
 
         if (l->router == n || l->leaf == n)
-            e = plan_keys_secret(k, plan_keys_link_secret_name(p, l), plan_bundle_add_secret(b, at(p, "", n->name, "secret/", plan_other(l, n)->name), n->user), why);
+            e = plan_keys_secret(
+                k, plan_keys_link_secret_name(p, l),
+                plan_bundle_add_secret(b, at(p, "", n->name, "secret/", plan_other(l, n)->name),
+                                       n->user),
+                why);
     }
     if (n->role != PLAN_ROUTER || !plan_has_components(p, n))
         return e;
     for (size_t i = 0; i < p->conf->components.count && e == ERR_OK; i++) {
         struct str name = arena_printf(&p->arena, "component-%s", components[i].domain);
 
-        e = plan_keys_secret(k, name, plan_bundle_add_secret(b, at(p, "", n->name, "secret/", name), n->user), why);
+        e = plan_keys_secret(
+            k, name, plan_bundle_add_secret(b, at(p, "", n->name, "secret/", name), n->user), why);
     }
     return e;
 }
 
-static enum err add_process(struct plan *p, struct plan_keys *k, const struct plan_node *n, struct plan_bundle *b, struct buf *why)
+static enum err add_process(struct plan *p, struct plan_keys *k, const struct plan_node *n,
+                            struct plan_bundle *b, struct buf *why)
 {
     enum err e;
 
-    plan_write_process(p, n, plan_bundle_add(b, arena_printf(&p->arena, "%s/%.*s.conf", p->conf->config_dir, STR_ARG(n->name))));
-    e = plan_keys_key(k, n, plan_bundle_add_secret(b, at(p, "", n->name, "link.key", STR("")), STR("root")), why);
+    plan_write_process(p, n,
+                       plan_bundle_add(b, arena_printf(&p->arena, "%s/%.*s.conf",
+                                                       p->conf->config_dir, STR_ARG(n->name))));
+    e = plan_keys_key(
+        k, n, plan_bundle_add_secret(b, at(p, "", n->name, "link.key", STR("")), STR("root")), why);
     if (e == ERR_OK)
         e = plan_keys_cert(k, n, plan_bundle_add(b, at(p, "", n->name, "link.pem", STR(""))), why);
     return e == ERR_OK ? add_secrets(p, k, n, b, why) : e;
 }
 
-static enum err add_trust(struct plan *p, struct plan_keys *k, struct plan_bundle *b, struct buf *why)
+static enum err add_trust(struct plan *p, struct plan_keys *k, struct plan_bundle *b,
+                          struct buf *why)
 {
-    struct buf *ca = plan_bundle_add(b, arena_printf(&p->arena, "%s/link-ca.pem", p->conf->config_dir)), crl = { 0 };
+    struct buf *ca = plan_bundle_add(
+                   b, arena_printf(&p->arena, "%s/link-ca.pem", p->conf->config_dir)),
+               crl = { 0 };
     enum err e = plan_keys_trust(k, ca, &crl, why);
 
     if (crl.n > 0)
-        buf_add(plan_bundle_add(b, arena_printf(&p->arena, "%s/link-crl.pem", p->conf->config_dir)), buf_str(&crl));
+        buf_add(plan_bundle_add(b, arena_printf(&p->arena, "%s/link-crl.pem", p->conf->config_dir)),
+                buf_str(&crl));
     buf_fini(&crl);
     return e;
 }
 
-static enum err fill(struct plan *p, struct plan_keys *k, const struct plan_host_conf *h, struct plan_bundle *b, struct buf *why)
+static enum err fill(struct plan *p, struct plan_keys *k, const struct plan_host_conf *h,
+                     struct plan_bundle *b, struct buf *why)
 {
     bool is_waiting = false;
     enum err e = ERR_OK;
@@ -71,8 +88,11 @@ static enum err fill(struct plan *p, struct plan_keys *k, const struct plan_host
     if (e == ERR_OK)
         e = add_trust(p, k, b, why);
     plan_write_units(p, h, b);
-    plan_write_nft(p, h, plan_bundle_add(b, arena_printf(&p->arena, "%s/sallyport.nft", p->conf->config_dir)));
-    plan_explain_flows(p, h->name, PLAN_JSON, plan_bundle_add(b, arena_printf(&p->arena, "%s/flows.json", p->conf->config_dir)));
+    plan_write_nft(
+        p, h, plan_bundle_add(b, arena_printf(&p->arena, "%s/sallyport.nft", p->conf->config_dir)));
+    plan_explain_flows(
+        p, h->name, PLAN_JSON,
+        plan_bundle_add(b, arena_printf(&p->arena, "%s/flows.json", p->conf->config_dir)));
     return e == ERR_OK && is_waiting ? ERR_AGAIN : e;
 }
 
@@ -84,9 +104,12 @@ static bool has_process(const struct plan *p, const struct plan_host_conf *h)
     return false;
 }
 
-/* --- tables ------------------------------------------------------------------------------------------------------ */
+/* --- tables
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-static enum err write_if_new(struct plan_keys *k, const char *path, struct str bytes, struct buf *why)
+static enum err write_if_new(struct plan_keys *k, const char *path, struct str bytes,
+                             struct buf *why)
 {
     struct buf old = { 0 };
     enum err e = plan_file_read(path, &old, why);
@@ -101,7 +124,9 @@ static enum err write_if_new(struct plan_keys *k, const char *path, struct str b
 
 static enum err write_tables(struct plan *p, struct plan_keys *k, struct buf *why)
 {
-    static const char *const suffixes[] = { [PLAN_TEXT] = "txt", [PLAN_CSV] = "csv", [PLAN_JSON] = "json" };
+    static const char *const suffixes[] = {
+        [PLAN_TEXT] = "txt", [PLAN_CSV] = "csv", [PLAN_JSON] = "json"
+    };
     enum err e = ERR_OK;
 
     for (enum plan_format f = PLAN_TEXT; f <= PLAN_JSON && e == ERR_OK; f++) {
@@ -111,9 +136,11 @@ static enum err write_tables(struct plan *p, struct plan_keys *k, struct buf *wh
             plan_warn(p, &flows);
         plan_explain_flows(p, NULL, f, &flows);
         plan_explain_secrets(p, f, &secrets);
-        e = write_if_new(k, arena_printf(&p->arena, "%s/flows.%s", k->folder, suffixes[f]).p, buf_str(&flows), why);
+        e = write_if_new(k, arena_printf(&p->arena, "%s/flows.%s", k->folder, suffixes[f]).p,
+                         buf_str(&flows), why);
         if (e == ERR_OK)
-            e = write_if_new(k, arena_printf(&p->arena, "%s/secrets.%s", k->folder, suffixes[f]).p, buf_str(&secrets), why);
+            e = write_if_new(k, arena_printf(&p->arena, "%s/secrets.%s", k->folder, suffixes[f]).p,
+                             buf_str(&secrets), why);
         buf_fini(&flows);
         buf_fini(&secrets);
     }
@@ -132,15 +159,19 @@ static enum err remove_others(struct plan *p, struct plan_keys *k, struct buf *w
         const struct plan_host_conf *h = plan_host(p->conf, entry->d_name);
 
         if (entry->d_name[0] != '.' && (!h || !has_process(p, h)))
-            e = plan_bundle_remove(arena_printf(&p->arena, "%s/hosts/%s", k->folder, entry->d_name).p, k->report, why);
+            e = plan_bundle_remove(
+                arena_printf(&p->arena, "%s/hosts/%s", k->folder, entry->d_name).p, k->report, why);
     }
     closedir(dir);
     return e;
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------------- */
+/* --- all of it
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-/* Everything is made before anything is written: a plan that fails halfway leaves the bundles as they were. */
+/* Everything is made before anything is written: a plan that fails halfway leaves the bundles as
+ * they were. */
 enum err plan_make(struct plan *p, struct plan_keys *k, struct buf *why)
 {
     const struct plan_host_conf *hosts = p->conf->hosts.items;
@@ -158,7 +189,9 @@ enum err plan_make(struct plan *p, struct plan_keys *k, struct buf *why)
         e = ERR_AGAIN;
     for (size_t i = 0; i < p->conf->hosts.count && e == ERR_OK; i++)
         if (bundles[i].count)
-            e = plan_bundle_write(&bundles[i], arena_printf(&p->arena, "%s/hosts/%s", k->folder, hosts[i].name).p, k->report, why);
+            e = plan_bundle_write(
+                &bundles[i], arena_printf(&p->arena, "%s/hosts/%s", k->folder, hosts[i].name).p,
+                k->report, why);
     if (e == ERR_OK)
         e = remove_others(p, k, why);
     if (e == ERR_OK)

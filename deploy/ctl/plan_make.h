@@ -4,8 +4,9 @@
 
 #include "deploy/ctl/plan_keys.h"
 
-/* Writes FOLDER/hosts/HOST for each host, and the tables beside them. Lines about what changed go to k->report.
- * ERR_AGAIN: the company's CA has requests to answer; nothing was written but those. */
+/* Writes FOLDER/hosts/HOST for each host, and the tables beside them. Lines about what changed go
+ * to k->report. ERR_AGAIN: the company's CA has requests to answer; nothing was written but those.
+ */
 NODISCARD enum err plan_make(struct plan *p, struct plan_keys *k, struct buf *why);
 
 #endif

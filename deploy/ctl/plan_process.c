@@ -5,7 +5,8 @@ struct str plan_listen_name(struct plan *p, bool is_direct, size_t address_index
 {
     const char *kind = is_direct ? "tls" : "starttls";
 
-    return address_index == 0 ? str_from(kind) : arena_printf(&p->arena, "%s-%zu", kind, address_index + 1);
+    return address_index == 0 ? str_from(kind)
+                              : arena_printf(&p->arena, "%s-%zu", kind, address_index + 1);
 }
 
 static void write_list(struct buf *out, const char *key, const struct conf_list *list)
@@ -18,38 +19,46 @@ static void write_list(struct buf *out, const char *key, const struct conf_list 
     buf_add(out, STR("}\n"));
 }
 
-/* The key is a credential: root's file, which the service manager shows to this process alone. What a reload must be able to
- * renew (certificates, secrets of new peers) cannot be one, since credentials are copied when a process starts. */
+/* The key is a credential: root's file, which the service manager shows to this process alone. What
+ * a reload must be able to renew (certificates, secrets of new peers) cannot be one, since
+ * credentials are copied when a process starts. */
 static void write_common(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
     const struct plan_conf *c = p->conf;
     int len = (int)n->name.n;
     const char *name = n->name.p;
 
-    buf_printf(out, "# %.*s on %s. Made by sallyportctl plan; changes belong into cluster.conf.\n", len, name, n->host->name);
+    buf_printf(out, "# %.*s on %s. Made by sallyportctl plan; changes belong into cluster.conf.\n",
+               len, name, n->host->name);
     buf_printf(out, "name = \"%.*s\"\n", STR_ARG(n->full_name));
     buf_printf(out, "log_level = \"%s\"\n", n->conf->log_level);
     buf_printf(out, "audit_file = \"%s/%.*s/audit.log\"\n", c->log_dir, len, name);
     buf_printf(out, "control_dir = \"%s\"\n", c->run_dir);
     buf_printf(out, "metrics = \"unix:%s/metrics/%.*s\"\n\n", c->run_dir, len, name);
     buf_printf(out, "link_cert = \"%s/%.*s/link.pem\"\n", c->config_dir, len, name);
-    buf_printf(out, "link_key = \"${CREDENTIALS_DIRECTORY:-%s/%.*s}/link.key\"\n", c->config_dir, len, name);
+    buf_printf(out, "link_key = \"${CREDENTIALS_DIRECTORY:-%s/%.*s}/link.key\"\n", c->config_dir,
+               len, name);
     buf_printf(out, "link_ca = \"%s/link-ca.pem\"\n", c->config_dir);
     if (!c->company_ca || c->company_crl)
         buf_printf(out, "link_crl = \"%s/link-crl.pem\"\n", c->config_dir);
 }
 
-static void write_peer(struct plan *p, const struct plan_link *l, const struct plan_node *n, struct buf *out)
+static void write_peer(struct plan *p, const struct plan_link *l, const struct plan_node *n,
+                       struct buf *out)
 {
     const struct plan_node *other = plan_other(l, n);
 
-    buf_printf(out, "\npeer \"%.*s\" {\n    role = \"%s\"\n", STR_ARG(other->full_name), plan_role_names[other->role]);
-    buf_printf(out, "    secret_file = \"%s/%.*s/secret/%.*s\"\n", p->conf->config_dir, STR_ARG(n->name), STR_ARG(other->name));
+    buf_printf(out, "\npeer \"%.*s\" {\n    role = \"%s\"\n", STR_ARG(other->full_name),
+               plan_role_names[other->role]);
+    buf_printf(out, "    secret_file = \"%s/%.*s/secret/%.*s\"\n", p->conf->config_dir,
+               STR_ARG(n->name), STR_ARG(other->name));
     if (l->is_unix)
-        buf_printf(out, "    %s = \"unix:%s/%.*s/%.*s.link\"\n    user = \"%.*s\"\n", l->dialler == n ? "dial" : "accept", p->conf->run_dir,
+        buf_printf(out, "    %s = \"unix:%s/%.*s/%.*s.link\"\n    user = \"%.*s\"\n",
+                   l->dialler == n ? "dial" : "accept", p->conf->run_dir,
                    STR_ARG(l->listener->name), STR_ARG(l->dialler->name), STR_ARG(other->user));
     else if (l->dialler == n)
-        buf_printf(out, "    dial = \"%.*s\"\n", STR_ARG(plan_endpoint(p, other->address, other->conf->link_port)));
+        buf_printf(out, "    dial = \"%.*s\"\n",
+                   STR_ARG(plan_endpoint(p, other->address, other->conf->link_port)));
     buf_add(out, STR("}\n"));
 }
 
@@ -59,7 +68,8 @@ static void write_listen(struct plan *p, const struct plan_node *n, bool is_dire
 
     for (size_t i = 0; i < n->host->addresses.count && port; i++) {
         buf_printf(out, "\nlisten \"%.*s\" {\n", STR_ARG(plan_listen_name(p, is_direct, i)));
-        buf_printf(out, "    address = \"%.*s\"\n", STR_ARG(plan_endpoint(p, str_from(n->host->addresses.items[i]), port)));
+        buf_printf(out, "    address = \"%.*s\"\n",
+                   STR_ARG(plan_endpoint(p, str_from(n->host->addresses.items[i]), port)));
         if (is_direct)
             buf_add(out, STR("    kind = \"tls\"\n"));
         if (n->conf->proxies.count)
@@ -97,13 +107,19 @@ static void write_router(struct plan *p, const struct plan_node *n, struct buf *
 
     if (!plan_has_components(p, n))
         return;
-    buf_printf(out, "\ncomponent_listen = \"%.*s\"\n", STR_ARG(plan_endpoint(p, is_remote ? n->address : STR("127.0.0.1"), n->conf->component_port)));
+    buf_printf(out, "\ncomponent_listen = \"%.*s\"\n",
+               STR_ARG(plan_endpoint(p, is_remote ? n->address : STR("127.0.0.1"),
+                                     n->conf->component_port)));
     if (is_remote) {
-        buf_printf(out, "component_cert = \"%s/%.*s/link.pem\"\n", p->conf->config_dir, STR_ARG(n->name));
-        buf_printf(out, "component_key = \"${CREDENTIALS_DIRECTORY:-%s/%.*s}/link.key\"\n", p->conf->config_dir, STR_ARG(n->name));
+        buf_printf(out, "component_cert = \"%s/%.*s/link.pem\"\n", p->conf->config_dir,
+                   STR_ARG(n->name));
+        buf_printf(out, "component_key = \"${CREDENTIALS_DIRECTORY:-%s/%.*s}/link.key\"\n",
+                   p->conf->config_dir, STR_ARG(n->name));
     }
     for (size_t i = 0; i < p->conf->components.count; i++)
-        buf_printf(out, "component \"%s\" {\n    secret_file = \"%s/%.*s/secret/component-%s\"\n}\n", items[i].domain, p->conf->config_dir, STR_ARG(n->name), items[i].domain);
+        buf_printf(out,
+                   "component \"%s\" {\n    secret_file = \"%s/%.*s/secret/component-%s\"\n}\n",
+                   items[i].domain, p->conf->config_dir, STR_ARG(n->name), items[i].domain);
 }
 
 static void write_sm(const struct plan *p, const struct plan_node *n, struct buf *out)
@@ -126,7 +142,8 @@ void plan_write_process(struct plan *p, const struct plan_node *n, struct buf *o
 {
     write_common(p, n, out);
     if (plan_is_dialled_tcp(p, n))
-        buf_printf(out, "link_listen = \"%.*s\"\n", STR_ARG(plan_endpoint(p, n->address, n->conf->link_port)));
+        buf_printf(out, "link_listen = \"%.*s\"\n",
+                   STR_ARG(plan_endpoint(p, n->address, n->conf->link_port)));
     for (size_t i = 0; i < n->conf->settings.count; i++)
         buf_printf(out, "%s\n", n->conf->settings.items[i]);
     if (n->role == PLAN_C2S)

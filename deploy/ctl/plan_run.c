@@ -57,17 +57,26 @@ static void print(FILE *to, const struct buf *b)
 
 static void print_help(FILE *to)
 {
-    fputs("usage: sallyportctl plan [--out DIR] [--passphrase-file F] FILE   a bundle of configuration for each host\n"
-          "       sallyportctl plan --explain[=text|csv|json] FILE            every flow: who dials whom, port, identity, what may cross, why\n"
-          "       sallyportctl plan --secrets[=text|csv|json] FILE            every secret by host: owner, mode, rotation, what theft permits\n"
-          "       sallyportctl plan renew [--file FILE] [--new-keys] [NAME ...]  new certificates; all when no process is named\n"
-          "       sallyportctl plan revoke [--file FILE] NAME                 its peers refuse the certificate from their next reload on\n"
-          "       sallyportctl plan ca [--file FILE] new|switch|drop          a new CA is trusted; it signs; the old one is trusted no more\n"
-          "FILE is cluster.conf, DIR the folder plan beside it. The passphrase is asked for on the terminal, or read from F or standard input.\n",
+    fputs("usage: sallyportctl plan [--out DIR] [--passphrase-file F] FILE   a bundle of "
+          "configuration for each host\n"
+          "       sallyportctl plan --explain[=text|csv|json] FILE            every flow: who "
+          "dials whom, port, identity, what may cross, why\n"
+          "       sallyportctl plan --secrets[=text|csv|json] FILE            every secret by "
+          "host: owner, mode, rotation, what theft permits\n"
+          "       sallyportctl plan renew [--file FILE] [--new-keys] [NAME ...]  new certificates; "
+          "all when no process is named\n"
+          "       sallyportctl plan revoke [--file FILE] NAME                 its peers refuse the "
+          "certificate from their next reload on\n"
+          "       sallyportctl plan ca [--file FILE] new|switch|drop          a new CA is trusted; "
+          "it signs; the old one is trusted no more\n"
+          "FILE is cluster.conf, DIR the folder plan beside it. The passphrase is asked for on the "
+          "terminal, or read from F or standard input.\n",
           to);
 }
 
-/* --- verbs ------------------------------------------------------------------------------------------------------- */
+/* --- verbs
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static const struct plan_node *named(struct work *w, const char *name)
 {
@@ -102,13 +111,15 @@ static enum err need_ca(struct work *w)
 /* A process that is no longer planned can be revoked as well. */
 static enum err revoke(struct work *w)
 {
-    struct str name = arena_printf(&w->plan->arena, "%s.%s", w->r->words[0], w->plan->conf->internal_domain);
+    struct str name =
+        arena_printf(&w->plan->arena, "%s.%s", w->r->words[0], w->plan->conf->internal_domain);
     enum err e = need_ca(w);
 
     if (e == ERR_OK)
         e = plan_ca_revoke(&w->ca, name.p, &w->why);
     if (e == ERR_OK)
-        buf_printf(&w->report, "revoked  %s: carry the bundles to its peers and reload them\n", name.p);
+        buf_printf(&w->report, "revoked  %s: carry the bundles to its peers and reload them\n",
+                   name.p);
     return e;
 }
 
@@ -120,7 +131,7 @@ static enum err change_ca(struct work *w)
     if (e != ERR_OK)
         return e;
     if (strcmp(step, "new") == 0)
-        return plan_ca_add(&w->ca, w->plan->conf->name, &w->why);
+        return plan_ca_add(&w->ca, &w->why);
     if (strcmp(step, "switch") == 0)
         return plan_ca_switch(&w->ca, &w->why);
     if (strcmp(step, "drop") == 0)
@@ -135,24 +146,32 @@ static const struct verb verbs[] = {
     { "ca", change_ca, 1, 1 },
 };
 
-/* --- work -------------------------------------------------------------------------------------------------------- */
+/* --- work
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int code_of(enum err e)
 {
-    return e == ERR_OK ? CTL_OK : e == ERR_NOT_FOUND ? CTL_NO_SUCH : e == ERR_DENIED ? CTL_DENIED : e == ERR_MALFORMED ? CTL_USAGE : CTL_FAILED;
+    return e == ERR_OK          ? CTL_OK
+           : e == ERR_NOT_FOUND ? CTL_NO_SUCH
+           : e == ERR_DENIED    ? CTL_DENIED
+           : e == ERR_MALFORMED ? CTL_USAGE
+                                : CTL_FAILED;
 }
 
 static enum err open_keys(struct work *w)
 {
     struct plan *p = w->plan;
-    enum err e = ERR_OK;
 
     w->keys = (struct plan_keys){ .plan = p, .folder = w->r->folder, .report = &w->report };
     if (p->conf->company_ca)
         return ERR_OK;
-    e = plan_ca_open(&w->ca, arena_printf(&p->arena, "%s/ca", w->r->folder).p, p->conf->name, &w->r->passphrase, &w->report, &w->why);
+    w->ca = (struct plan_ca){ .folder = arena_printf(&p->arena, "%s/ca", w->r->folder).p,
+                              .name = p->conf->name,
+                              .passphrase = &w->r->passphrase,
+                              .report = &w->report };
     w->keys.ca = &w->ca;
-    return e;
+    return plan_ca_open(&w->ca, &w->why);
 }
 
 /* Several session managers need a store that they share. */
@@ -160,7 +179,8 @@ static enum err check_store(struct work *w)
 {
     if (w->plan->conf->sms.count <= 1)
         return ERR_OK;
-    buf_printf(&w->why, "this version's session manager has the embedded store alone: a cluster has one. plan --explain shows the flows of several");
+    buf_printf(&w->why, "this version's session manager has the embedded store alone: a cluster "
+                        "has one. plan --explain shows the flows of several");
     return ERR_UNSUPPORTED;
 }
 
@@ -222,11 +242,15 @@ static int run_verb(struct request *r, const struct verb *verb)
     return code;
 }
 
-/* --- command line ------------------------------------------------------------------------------------------------ */
+/* --- command line
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static bool read_format(const char *text, enum plan_format *out)
 {
-    static const char *const names[] = { [PLAN_TEXT] = "text", [PLAN_CSV] = "csv", [PLAN_JSON] = "json" };
+    static const char *const names[] = {
+        [PLAN_TEXT] = "text", [PLAN_CSV] = "csv", [PLAN_JSON] = "json"
+    };
 
     *out = PLAN_TEXT;
     if (!text)
@@ -303,7 +327,8 @@ static int dispatch(struct request *r, int count, char **words)
     if (verb) {
         r->words = words + 1;
         r->count = count - 1;
-        if (r->count < verb->least || r->count > verb->most || r->is_explaining || r->is_telling_secrets)
+        if (r->count < verb->least || r->count > verb->most || r->is_explaining ||
+            r->is_telling_secrets)
             return usage();
         r->file = r->file ? r->file : "cluster.conf";
     } else if (count == 1 && !r->file) {
@@ -325,10 +350,14 @@ static int dispatch(struct request *r, int count, char **words)
 int plan_run(int count, char **words)
 {
     static const struct option options[] = {
-        { "out", required_argument, NULL, 'o' },     { "file", required_argument, NULL, 'f' },
-        { "explain", optional_argument, NULL, 'e' }, { "secrets", optional_argument, NULL, 's' },
-        { "new-keys", no_argument, NULL, 'n' },      { "passphrase-file", required_argument, NULL, 'p' },
-        { "reference", no_argument, NULL, 'r' },       { "help", no_argument, NULL, 'h' },
+        { "out", required_argument, NULL, 'o' },
+        { "file", required_argument, NULL, 'f' },
+        { "explain", optional_argument, NULL, 'e' },
+        { "secrets", optional_argument, NULL, 's' },
+        { "new-keys", no_argument, NULL, 'n' },
+        { "passphrase-file", required_argument, NULL, 'p' },
+        { "reference", no_argument, NULL, 'r' },
+        { "help", no_argument, NULL, 'h' },
         { 0 },
     };
     struct request r = { 0 };

@@ -2,7 +2,8 @@
 #ifndef DEPLOY_CTL_PLAN_RUN_H
 #define DEPLOY_CTL_PLAN_RUN_H
 
-/* words: what stands behind "plan". Returns the tool's exit code: those of common/ctl.h, and 78 for a cluster.conf with errors. */
+/* words: what stands behind "plan". Returns the tool's exit code: those of common/ctl.h, and 78 for
+ * a cluster.conf with errors. */
 int plan_run(int count, char **words);
 
 #endif

@@ -6,7 +6,8 @@ static struct str cell(const struct plan_table *t, size_t row, size_t column)
     return t->cells[row * t->column_count + column];
 }
 
-/* A spreadsheet must not take a cell for a formula; none of ours begins with one of these signs on its own account. */
+/* A spreadsheet must not take a cell for a formula; none of ours begins with one of these signs on
+ * its own account. */
 static void add_csv(struct buf *out, struct str text)
 {
     buf_add_char(out, '"');

@@ -16,7 +16,8 @@ void plan_write_units(struct plan *p, const struct plan_host_conf *host, struct 
 /* The socket units of a process; returns their names, space before each. */
 struct str plan_write_sockets(struct plan *p, const struct plan_node *n, struct plan_bundle *b);
 
-/* "starttls", "tls-2": the title of c2s's listen section and the name of its socket, for an address of its host. */
+/* "starttls", "tls-2": the title of c2s's listen section and the name of its socket, for an address
+ * of its host. */
 struct str plan_listen_name(struct plan *p, bool is_direct, size_t address_index);
 
 #endif

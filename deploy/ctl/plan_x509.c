@@ -1,110 +1,19 @@
-/* Certificates through GnuTLS. See plan_x509.h. RFC 5280; RFC 5480 for the keys, RFC 5958 for the encrypted one. */
-#include "deploy/ctl/plan_x509.h"
-
-#include "common/mem.h"
+/* Certificates through GnuTLS. See plan_x509.h. RFC 5280. */
+#include "deploy/ctl/plan_x509_parts.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/x509-ext.h>
-#include <gnutls/x509.h>
 
 enum { SERIAL_BYTES = 16, HOUR = 3600 };
 #define CA_LIFETIME ((int64_t)10 * 365 * 24 * HOUR)
 
-static gnutls_datum_t datum(struct str s)
-{
-    return (gnutls_datum_t){ (unsigned char *)(s.p ? s.p : ""), (unsigned)s.n };
-}
-
-static enum err fail(struct buf *why, const char *what, int r)
-{
-    buf_printf(why, "%s: %s", what, gnutls_strerror(r));
-    return ERR_IO;
-}
-
-static void take(struct buf *out, gnutls_datum_t *d)
-{
-    buf_reserve(out, d->size);
-    buf_add(out, str_of(d->data, d->size));
-    mem_wipe(d->data, d->size);
-    gnutls_free(d->data);
-}
-
-/* --- keys -------------------------------------------------------------------------------------------------------- */
-
-static enum err import_key(struct str pem, gnutls_x509_privkey_t *out_key, struct buf *why)
-{
-    gnutls_datum_t d = datum(pem);
-    int r = gnutls_x509_privkey_init(out_key);
-
-    if (r == 0 && (r = gnutls_x509_privkey_import2(*out_key, &d, GNUTLS_X509_FMT_PEM, NULL, 0)) != 0) {
-        gnutls_x509_privkey_deinit(*out_key);
-        *out_key = NULL;
-    }
-    if (r == 0)
-        return ERR_OK;
-    (void)fail(why, "the key cannot be read", r);
-    return ERR_MALFORMED;
-}
-
-static enum err export_key(gnutls_x509_privkey_t key, const char *passphrase, struct buf *out, struct buf *why)
-{
-    gnutls_datum_t pem;
-    int r = gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, passphrase, passphrase ? GNUTLS_PKCS_PBES2_AES_256 : GNUTLS_PKCS_PLAIN, &pem);
-
-    if (r != 0)
-        return fail(why, "the key cannot be written", r);
-    take(out, &pem);
-    return ERR_OK;
-}
-
-enum err plan_x509_new_key(struct buf *out, struct buf *why)
-{
-    gnutls_x509_privkey_t key;
-    enum err e;
-    int r = gnutls_x509_privkey_init(&key);
-
-    if (r == 0)
-        r = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
-    e = r == 0 ? export_key(key, NULL, out, why) : fail(why, "no key can be made", r);
-    gnutls_x509_privkey_deinit(key);
-    return e;
-}
-
-enum err plan_x509_encrypt_key(struct str pem, const char *passphrase, struct buf *out, struct buf *why)
-{
-    gnutls_x509_privkey_t key = NULL;
-    enum err e = import_key(pem, &key, why);
-
-    if (e == ERR_OK)
-        e = export_key(key, passphrase, out, why);
-    gnutls_x509_privkey_deinit(key);
-    return e;
-}
-
-enum err plan_x509_decrypt_key(struct str pem, const char *passphrase, struct buf *out, struct buf *why)
-{
-    gnutls_x509_privkey_t key;
-    gnutls_datum_t d = datum(pem);
-    enum err e;
-    int r = gnutls_x509_privkey_init(&key);
-
-    if (r == 0)
-        r = gnutls_x509_privkey_import_pkcs8(key, &d, GNUTLS_X509_FMT_PEM, passphrase, 0);
-    if (r == 0) {
-        e = export_key(key, NULL, out, why);
-    } else {
-        buf_printf(why, "the key of the CA cannot be opened: %s", r == GNUTLS_E_DECRYPTION_FAILED ? "the passphrase is wrong" : gnutls_strerror(r));
-        e = ERR_DENIED;
-    }
-    gnutls_x509_privkey_deinit(key);
-    return e;
-}
-
-/* --- certificates ------------------------------------------------------------------------------------------------ */
+/* --- certificates
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static enum err import_cert(struct str pem, gnutls_x509_crt_t *out_cert, struct buf *why)
 {
-    gnutls_datum_t d = datum(pem);
+    gnutls_datum_t d = plan_x509_datum(pem);
     int r = gnutls_x509_crt_init(out_cert);
 
     if (r == 0 && (r = gnutls_x509_crt_import(*out_cert, &d, GNUTLS_X509_FMT_PEM)) != 0) {
@@ -113,22 +22,28 @@ static enum err import_cert(struct str pem, gnutls_x509_crt_t *out_cert, struct 
     }
     if (r == 0)
         return ERR_OK;
-    (void)fail(why, "the certificate cannot be read", r);
+    (void)plan_x509_fail(why, "the certificate cannot be read", r);
     return ERR_MALFORMED;
 }
 
-/* What every certificate has: version, a random serial (RFC 5280 §4.1.2.2: positive), name, key, its identifier. */
-static int set_common(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *name, int64_t from, int64_t to)
+/* What every certificate has: version, a random serial (RFC 5280 §4.1.2.2: positive), name, key,
+ * its identifier. */
+static int set_common(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *name,
+                      int64_t from, int64_t to)
 {
     unsigned char serial[SERIAL_BYTES], id[64];
     size_t n = sizeof id;
     int r = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof serial);
 
     serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40);
-    if (r < 0 || (r = gnutls_x509_crt_set_version(crt, 3)) < 0 || (r = gnutls_x509_crt_set_serial(crt, serial, sizeof serial)) < 0 ||
-        (r = gnutls_x509_crt_set_activation_time(crt, (time_t)from)) < 0 || (r = gnutls_x509_crt_set_expiration_time(crt, (time_t)to)) < 0 ||
-        (r = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)strlen(name))) < 0 ||
-        (r = gnutls_x509_crt_set_key(crt, key)) < 0 || (r = gnutls_x509_crt_get_key_id(crt, 0, id, &n)) < 0)
+    if (r < 0 || (r = gnutls_x509_crt_set_version(crt, 3)) < 0 ||
+        (r = gnutls_x509_crt_set_serial(crt, serial, sizeof serial)) < 0 ||
+        (r = gnutls_x509_crt_set_activation_time(crt, (time_t)from)) < 0 ||
+        (r = gnutls_x509_crt_set_expiration_time(crt, (time_t)to)) < 0 ||
+        (r = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+                                           (unsigned)strlen(name))) < 0 ||
+        (r = gnutls_x509_crt_set_key(crt, key)) < 0 ||
+        (r = gnutls_x509_crt_get_key_id(crt, 0, id, &n)) < 0)
         return r;
     return gnutls_x509_crt_set_subject_key_id(crt, id, n);
 }
@@ -140,16 +55,17 @@ static enum err export_cert(gnutls_x509_crt_t crt, int r, struct buf *out, struc
     if (r >= 0)
         r = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem);
     if (r < 0)
-        return fail(why, "no certificate can be made", r);
-    take(out, &pem);
+        return plan_x509_fail(why, "no certificate can be made", r);
+    plan_x509_take(out, &pem);
     return ERR_OK;
 }
 
-enum err plan_x509_make_ca(struct str key_pem, const char *name, int64_t now, struct buf *out, struct buf *why)
+enum err plan_x509_make_ca(struct str key_pem, const char *name, int64_t now, struct buf *out,
+                           struct buf *why)
 {
     gnutls_x509_privkey_t key = NULL;
     gnutls_x509_crt_t crt = NULL;
-    enum err e = import_key(key_pem, &key, why);
+    enum err e = plan_x509_import_key(key_pem, &key, why);
     int r;
 
     if (e != ERR_OK)
@@ -187,7 +103,7 @@ static enum err open_issuer(const struct plan_x509_issuer *issuer, struct parts 
     *p = (struct parts){ 0 };
     e = import_cert(issuer->cert, &p->ca, why);
     if (e == ERR_OK)
-        e = import_key(issuer->key, &p->ca_key, why);
+        e = plan_x509_import_key(issuer->key, &p->ca_key, why);
     if (e != ERR_OK)
         close_issuer(p);
     return e;
@@ -197,37 +113,39 @@ static int sign_leaf(gnutls_x509_crt_t crt, const struct parts *issuer, const ch
 {
     unsigned char id[64];
     size_t n = sizeof id;
-    int r = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, dns_name, (unsigned)strlen(dns_name), GNUTLS_FSAN_SET);
+    int r = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, dns_name,
+                                                 (unsigned)strlen(dns_name), GNUTLS_FSAN_SET);
 
     if (r < 0 || (r = gnutls_x509_crt_set_basic_constraints(crt, 0, -1)) < 0 ||
         (r = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE)) < 0 ||
         (r = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0 ||
         (r = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_CLIENT, 0)) < 0 ||
-        (r = gnutls_x509_crt_get_subject_key_id(issuer->ca, id, &n, NULL)) < 0 || (r = gnutls_x509_crt_set_authority_key_id(crt, id, n)) < 0)
+        (r = gnutls_x509_crt_get_subject_key_id(issuer->ca, id, &n, NULL)) < 0 ||
+        (r = gnutls_x509_crt_set_authority_key_id(crt, id, n)) < 0)
         return r;
     return gnutls_x509_crt_sign2(crt, issuer->ca, issuer->ca_key, GNUTLS_DIG_SHA256, 0);
 }
 
-enum err plan_x509_issue(const struct plan_x509_issuer *issuer, struct str key_pem, const char *dns_name, int64_t now, int64_t lifetime_s,
+enum err plan_x509_issue(const struct plan_x509_issuer *issuer, const struct plan_x509_wish *wish,
                          struct buf *out, struct buf *why)
 {
     struct parts p;
     gnutls_x509_privkey_t key = NULL;
     gnutls_x509_crt_t crt = NULL;
     enum err e = open_issuer(issuer, &p, why);
-    int64_t end;
+    int64_t end, wanted = wish->now + wish->lifetime_s;
     int r;
 
     if (e != ERR_OK)
         return e;
-    e = import_key(key_pem, &key, why);
+    e = plan_x509_import_key(wish->key, &key, why);
     if (e == ERR_OK) {
         end = (int64_t)gnutls_x509_crt_get_expiration_time(p.ca);
         r = gnutls_x509_crt_init(&crt);
         if (r >= 0)
-            r = set_common(crt, key, dns_name, now - HOUR, now + lifetime_s < end ? now + lifetime_s : end);
+            r = set_common(crt, key, wish->dns_name, wish->now - HOUR, wanted < end ? wanted : end);
         if (r >= 0)
-            r = sign_leaf(crt, &p, dns_name);
+            r = sign_leaf(crt, &p, wish->dns_name);
         e = export_cert(crt, r, out, why);
     }
     gnutls_x509_crt_deinit(crt);
@@ -236,31 +154,37 @@ enum err plan_x509_issue(const struct plan_x509_issuer *issuer, struct str key_p
     return e;
 }
 
-enum err plan_x509_request(struct str key_pem, const char *dns_name, struct buf *out, struct buf *why)
+enum err plan_x509_request(struct str key_pem, const char *dns_name, struct buf *out,
+                           struct buf *why)
 {
     gnutls_x509_privkey_t key = NULL;
     gnutls_x509_crq_t crq = NULL;
     gnutls_datum_t pem;
-    enum err e = import_key(key_pem, &key, why);
+    enum err e = plan_x509_import_key(key_pem, &key, why);
     int r;
 
     if (e != ERR_OK)
         return e;
     r = gnutls_x509_crq_init(&crq);
     if (r < 0 || (r = gnutls_x509_crq_set_version(crq, 1)) < 0 ||
-        (r = gnutls_x509_crq_set_dn_by_oid(crq, GNUTLS_OID_X520_COMMON_NAME, 0, dns_name, (unsigned)strlen(dns_name))) < 0 ||
+        (r = gnutls_x509_crq_set_dn_by_oid(crq, GNUTLS_OID_X520_COMMON_NAME, 0, dns_name,
+                                           (unsigned)strlen(dns_name))) < 0 ||
         (r = gnutls_x509_crq_set_key(crq, key)) < 0 ||
-        (r = gnutls_x509_crq_set_subject_alt_name(crq, GNUTLS_SAN_DNSNAME, dns_name, (unsigned)strlen(dns_name), GNUTLS_FSAN_SET)) < 0 ||
-        (r = gnutls_x509_crq_sign2(crq, key, GNUTLS_DIG_SHA256, 0)) < 0 || (r = gnutls_x509_crq_export2(crq, GNUTLS_X509_FMT_PEM, &pem)) < 0)
-        e = fail(why, "no request can be made", r);
+        (r = gnutls_x509_crq_set_subject_alt_name(
+             crq, GNUTLS_SAN_DNSNAME, dns_name, (unsigned)strlen(dns_name), GNUTLS_FSAN_SET)) < 0 ||
+        (r = gnutls_x509_crq_sign2(crq, key, GNUTLS_DIG_SHA256, 0)) < 0 ||
+        (r = gnutls_x509_crq_export2(crq, GNUTLS_X509_FMT_PEM, &pem)) < 0)
+        e = plan_x509_fail(why, "no request can be made", r);
     else
-        take(out, &pem);
+        plan_x509_take(out, &pem);
     gnutls_x509_crq_deinit(crq);
     gnutls_x509_privkey_deinit(key);
     return e;
 }
 
-/* --- revocation -------------------------------------------------------------------------------------------------- */
+/* --- revocation
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int add_serials(gnutls_x509_crl_t crl, struct str serials, int64_t now)
 {
@@ -294,7 +218,8 @@ static int set_number(gnutls_x509_crl_t crl, int64_t now)
     return gnutls_x509_crl_set_number(crl, number + 8, 1);
 }
 
-enum err plan_x509_crl(const struct plan_x509_issuer *issuer, struct str serials, int64_t now, struct buf *out, struct buf *why)
+enum err plan_x509_crl(const struct plan_x509_issuer *issuer, struct str serials, int64_t now,
+                       struct buf *out, struct buf *why)
 {
     struct parts p;
     gnutls_x509_crl_t crl = NULL;
@@ -307,20 +232,26 @@ enum err plan_x509_crl(const struct plan_x509_issuer *issuer, struct str serials
     if (e != ERR_OK)
         return e;
     r = gnutls_x509_crl_init(&crl);
-    if (r < 0 || (r = gnutls_x509_crl_set_version(crl, 2)) < 0 || (r = gnutls_x509_crl_set_this_update(crl, (time_t)(now - HOUR))) < 0 ||
-        (r = gnutls_x509_crl_set_next_update(crl, gnutls_x509_crt_get_expiration_time(p.ca))) < 0 || (r = add_serials(crl, serials, now)) < 0 ||
-        (r = gnutls_x509_crt_get_subject_key_id(p.ca, id, &n, NULL)) < 0 || (r = gnutls_x509_crl_set_authority_key_id(crl, id, n)) < 0 ||
-        (r = set_number(crl, now)) < 0 || (r = gnutls_x509_crl_sign2(crl, p.ca, p.ca_key, GNUTLS_DIG_SHA256, 0)) < 0 ||
+    if (r < 0 || (r = gnutls_x509_crl_set_version(crl, 2)) < 0 ||
+        (r = gnutls_x509_crl_set_this_update(crl, (time_t)(now - HOUR))) < 0 ||
+        (r = gnutls_x509_crl_set_next_update(crl, gnutls_x509_crt_get_expiration_time(p.ca))) < 0 ||
+        (r = add_serials(crl, serials, now)) < 0 ||
+        (r = gnutls_x509_crt_get_subject_key_id(p.ca, id, &n, NULL)) < 0 ||
+        (r = gnutls_x509_crl_set_authority_key_id(crl, id, n)) < 0 ||
+        (r = set_number(crl, now)) < 0 ||
+        (r = gnutls_x509_crl_sign2(crl, p.ca, p.ca_key, GNUTLS_DIG_SHA256, 0)) < 0 ||
         (r = gnutls_x509_crl_export2(crl, GNUTLS_X509_FMT_PEM, &pem)) < 0)
-        e = fail(why, "no revocation list can be made", r);
+        e = plan_x509_fail(why, "no revocation list can be made", r);
     else
-        take(out, &pem);
+        plan_x509_take(out, &pem);
     gnutls_x509_crl_deinit(crl);
     close_issuer(&p);
     return e;
 }
 
-/* --- checks ------------------------------------------------------------------------------------------------------ */
+/* --- checks
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 enum err plan_x509_read(struct str cert, struct plan_x509_facts *out, struct buf *why)
 {
@@ -333,7 +264,7 @@ enum err plan_x509_read(struct str cert, struct plan_x509_facts *out, struct buf
     if (e != ERR_OK)
         return e;
     if (gnutls_x509_crt_get_serial(crt, serial, &n) < 0) {
-        e = fail(why, "the certificate has no serial", 0);
+        e = plan_x509_fail(why, "the certificate has no serial", 0);
     } else {
         buf_add_hex(&hex, str_of(serial, n));
         memcpy(out->serial, hex.p, hex.n);
@@ -351,10 +282,12 @@ static bool is_same_key(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key)
     size_t na = sizeof a, nb = sizeof b;
 
     return gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, a, &na) == 0 &&
-           gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, b, &nb) == 0 && na == nb && memcmp(a, b, na) == 0;
+           gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, b, &nb) == 0 && na == nb &&
+           memcmp(a, b, na) == 0;
 }
 
-enum err plan_x509_check(struct str cert, struct str key_pem, const char *dns_name, struct str ca_pem, struct buf *why)
+enum err plan_x509_check(struct str cert, struct str key_pem, const char *dns_name,
+                         struct str ca_pem, struct buf *why)
 {
     gnutls_x509_crt_t crt = NULL, ca = NULL;
     gnutls_x509_privkey_t key = NULL;
@@ -364,14 +297,18 @@ enum err plan_x509_check(struct str cert, struct str key_pem, const char *dns_na
     if (e == ERR_OK && ca_pem.n)
         e = import_cert(ca_pem, &ca, why);
     if (e == ERR_OK)
-        e = import_key(key_pem, &key, why);
+        e = plan_x509_import_key(key_pem, &key, why);
     if (e == ERR_OK && !is_same_key(crt, key)) {
         buf_printf(why, "it is for another key");
         e = ERR_DENIED;
-    } else if (e == ERR_OK && !gnutls_x509_crt_check_hostname2(crt, dns_name, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS)) {
+    } else if (e == ERR_OK && !gnutls_x509_crt_check_hostname2(
+                                  crt, dns_name, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS)) {
         buf_printf(why, "it is not for the name %s", dns_name);
         e = ERR_DENIED;
-    } else if (e == ERR_OK && ca && (gnutls_x509_crt_verify(crt, &ca, 1, GNUTLS_VERIFY_DISABLE_TIME_CHECKS, &status) < 0 || status != 0)) {
+    } else if (e == ERR_OK && ca &&
+               (gnutls_x509_crt_verify(crt, &ca, 1, GNUTLS_VERIFY_DISABLE_TIME_CHECKS, &status) <
+                    0 ||
+                status != 0)) {
         buf_printf(why, "it is of another CA");
         e = ERR_DENIED;
     }

@@ -1,4 +1,5 @@
-/* The plan: who dials whom by the place of the router, what is refused, and what units and firewall make of the flows. */
+/* The plan: who dials whom by the place of the router, what is refused, and what units and firewall
+ * make of the flows. */
 #include "common/mem.h"
 #include "deploy/ctl/plan.h"
 #include "deploy/ctl/plan_explain.h"
@@ -13,13 +14,14 @@
 
 #include <cmocka.h>
 
-#define HOSTS \
-    "internal_domain = \"internal\"\n" \
-    "zone \"dmz\" { kind = dmz }\nzone \"office\" { kind = private }\n" \
-    "host \"gate\" { zone = dmz address = { \"192.0.2.10\", \"2001:db8::10\" } link_address = \"10.1.0.10\" }\n" \
-    "host \"gate-b\" { zone = dmz address = { \"192.0.2.11\" } }\n" \
-    "host \"core\" { zone = office address = { \"10.2.0.5\" } }\n" \
-    "host \"core-b\" { zone = office address = { \"10.2.0.6\" } }\n" \
+#define HOSTS                                                                                      \
+    "internal_domain = \"internal\"\n"                                                             \
+    "zone \"dmz\" { kind = dmz }\nzone \"office\" { kind = private }\n"                            \
+    "host \"gate\" { zone = dmz address = { \"192.0.2.10\", \"2001:db8::10\" } link_address = "    \
+    "\"10.1.0.10\" }\n"                                                                            \
+    "host \"gate-b\" { zone = dmz address = { \"192.0.2.11\" } }\n"                                \
+    "host \"core\" { zone = office address = { \"10.2.0.5\" } }\n"                                 \
+    "host \"core-b\" { zone = office address = { \"10.2.0.6\" } }\n"                               \
     "domain \"example.com\" { }\n"
 #define LEAVES "c2s \"c2s-1\" { host = gate }\nsm \"sm-1\" { host = core }\n"
 
@@ -63,7 +65,10 @@ static const struct plan_link *link_of(const struct plan *p, const char *router,
 
 static void who_dials_follows_from_the_zones(void **state)
 {
-    static const struct { const char *router_host, *leaf_line, *leaf, *dialler; bool is_unix; } rows[] = {
+    static const struct {
+        const char *router_host, *leaf_line, *leaf, *dialler;
+        bool is_unix;
+    } rows[] = {
         { "core-b", "c2s \"x\" { host = gate }", "x", "r", false },
         { "core-b", "c2s \"x\" { host = core }", "x", "x", false },
         { "core-b", "sm \"x\" { host = core }", "x", "x", false },
@@ -81,8 +86,10 @@ static void who_dials_follows_from_the_zones(void **state)
         const struct plan_link *l;
 
         /* Only what the row lacks is added, so that there is one sm. */
-        buf_printf(&text, HOSTS "router \"r\" { host = %s }\n%s\n", rows[i].router_host, rows[i].leaf_line);
-        buf_add(&text, rows[i].leaf_line[0] == 's' ? STR("c2s \"other\" { host = gate }\n") : STR("sm \"other\" { host = core }\n"));
+        buf_printf(&text, HOSTS "router \"r\" { host = %s }\n%s\n", rows[i].router_host,
+                   rows[i].leaf_line);
+        buf_add(&text, rows[i].leaf_line[0] == 's' ? STR("c2s \"other\" { host = gate }\n")
+                                                   : STR("sm \"other\" { host = core }\n"));
         buf_add_char(&text, '\0');
         p = plan_of(text.p);
         l = link_of(p, "r", rows[i].leaf);
@@ -104,7 +111,11 @@ static void no_flow_between_processes_leads_from_a_dmz_to_the_inside(void **stat
             struct buf text = { 0 };
             struct plan *p;
 
-            buf_printf(&text, HOSTS "router \"r\" { host = %s }\nc2s \"c\" { host = %s }\nsm \"s\" { host = core }\n%c", hosts[r], hosts[c], '\0');
+            buf_printf(
+                &text,
+                HOSTS
+                "router \"r\" { host = %s }\nc2s \"c\" { host = %s }\nsm \"s\" { host = core }\n%c",
+                hosts[r], hosts[c], '\0');
             p = plan_of(text.p);
             for (size_t i = 0; i < p->flow_count; i++) {
                 const struct plan_flow *f = &p->flows[i];
@@ -120,23 +131,39 @@ static void no_flow_between_processes_leads_from_a_dmz_to_the_inside(void **stat
 
 static void what_cannot_be_is_refused_with_a_sentence(void **state)
 {
-    static const struct { const char *text, *sentence; } rows[] = {
+    static const struct {
+        const char *text, *sentence;
+    } rows[] = {
         { HOSTS LEAVES, "router: expected at least one section" },
         { HOSTS LEAVES "router \"c2s-1\" { host = core }", "another process has this name" },
         { HOSTS LEAVES "router \"R 1\" { host = core }", "lower-case letters" },
-        { HOSTS LEAVES "router \"r\" { host = core link_port = 5347 }\nrouter \"q\" { host = core }", "is also that of" },
+        { HOSTS LEAVES
+          "router \"r\" { host = core link_port = 5347 }\nrouter \"q\" { host = core }",
+          "is also that of" },
         { HOSTS LEAVES "router \"r\" { host = elsewhere }", "there is no section host" },
         { HOSTS LEAVES "router \"r\" { host = core user = root }", "other than root" },
-        { HOSTS LEAVES "router \"r\" { host = core log_level = loud }", "expected error, warn, info or debug" },
-        { HOSTS "c2s \"c2s-1\" { host = gate }\nsm \"s\" { host = gate }\nrouter \"r\" { host = core }", "belong in a private zone" },
-        { HOSTS LEAVES "sm \"sm-2\" { host = core-b }\nrouter \"r\" { host = gate }", "needs a router in a private zone" },
-        { HOSTS LEAVES "router \"r\" { host = core }\nc2s \"d\" { host = gate-b clients = { \"10.0.0.0/33\" } }", "expected networks" },
-        { HOSTS LEAVES "router \"r\" { host = core }\nservice \"n\" { kind = ntp zone = office address = { \"10.0.0.1\" } hosts = { gate } }",
+        { HOSTS LEAVES "router \"r\" { host = core log_level = loud }",
+          "expected error, warn, info or debug" },
+        { HOSTS
+          "c2s \"c2s-1\" { host = gate }\nsm \"s\" { host = gate }\nrouter \"r\" { host = core }",
+          "belong in a private zone" },
+        { HOSTS LEAVES "sm \"sm-2\" { host = core-b }\nrouter \"r\" { host = gate }",
+          "needs a router in a private zone" },
+        { HOSTS LEAVES
+          "router \"r\" { host = core }\nc2s \"d\" { host = gate-b clients = { \"10.0.0.0/33\" } }",
+          "expected networks" },
+        { HOSTS LEAVES "router \"r\" { host = core }\nservice \"n\" { kind = ntp zone = office "
+                       "address = { \"10.0.0.1\" } hosts = { gate } }",
           "from a dmz to the inside" },
-        { HOSTS LEAVES "router \"r\" { host = core }\nservice \"n\" { kind = monitoring zone = dmz address = { \"192.0.2.9\" } hosts = { core } }",
+        { HOSTS LEAVES "router \"r\" { host = core }\nservice \"n\" { kind = monitoring zone = dmz "
+                       "address = { \"192.0.2.9\" } hosts = { core } }",
           "from a dmz to the inside" },
-        { HOSTS LEAVES "router \"r\" { host = core }\nservice \"n\" { kind = ntp zone = moon address = { \"10.0.0.1\" } }", "there is no section zone" },
-        { HOSTS LEAVES "router \"r\" { host = core }\ncomponent \"c.example\" { zone = dmz address = { \"192.0.2.9\" } }", "inwards" },
+        { HOSTS LEAVES "router \"r\" { host = core }\nservice \"n\" { kind = ntp zone = moon "
+                       "address = { \"10.0.0.1\" } }",
+          "there is no section zone" },
+        { HOSTS LEAVES "router \"r\" { host = core }\ncomponent \"c.example\" { zone = dmz address "
+                       "= { \"192.0.2.9\" } }",
+          "inwards" },
         { HOSTS LEAVES "router \"r\" { host = core }\nconfig_dir = \"/etc/a b\"", "absolute path" },
         { HOSTS LEAVES "router \"r\" { host = core }\nconfig_dir = \"/etc/x%i\"", "absolute path" },
     };
@@ -155,7 +182,8 @@ static void what_cannot_be_is_refused_with_a_sentence(void **state)
 
 static void several_session_managers_are_planned_when_a_router_is_inside(void **state)
 {
-    struct plan *p = plan_of(HOSTS LEAVES "sm \"sm-2\" { host = core-b }\nrouter \"r\" { host = gate }\nrouter \"q\" { host = core }");
+    struct plan *p = plan_of(HOSTS LEAVES "sm \"sm-2\" { host = core-b }\nrouter \"r\" { host = "
+                                          "gate }\nrouter \"q\" { host = core }");
 
     (void)state;
     assert_int_equal(p->link_count, 6);
@@ -172,10 +200,14 @@ static void nft_of(const char *text, const char *host, struct buf *out)
 
 static void the_firewall_lets_through_what_is_declared_and_nothing_of_ours_besides(void **state)
 {
-    static const char text[] = HOSTS LEAVES "router \"r\" { host = core }\n"
-                                            "service \"ldap\" { kind = ldap zone = office address = { \"10.2.0.9\" } }\n"
-                                            "service \"ntp\" { kind = ntp zone = office address = { \"10.2.0.1\" } }\n";
-    static const struct { const char *host, *line; bool is_there; } rows[] = {
+    static const char text[] =
+        HOSTS LEAVES "router \"r\" { host = core }\n"
+                     "service \"ldap\" { kind = ldap zone = office address = { \"10.2.0.9\" } }\n"
+                     "service \"ntp\" { kind = ntp zone = office address = { \"10.2.0.1\" } }\n";
+    static const struct {
+        const char *host, *line;
+        bool is_there;
+    } rows[] = {
         { "gate", "table inet sallyport\ndelete table inet sallyport\n", true },
         { "gate", "ip saddr { 10.2.0.5 } ip daddr { 10.1.0.10 } tcp dport 5275 accept", true },
         { "gate", "ip6 daddr { 2001:db8::10 } tcp dport 5222 accept", true },
@@ -184,7 +216,8 @@ static void the_firewall_lets_through_what_is_declared_and_nothing_of_ours_besid
         { "gate", "meta skuid \"sallyport-c2s\" ip", false }, /* it dials nobody */
         { "gate", "tcp sport { 5222, 5223, 5275 } tcp flags & (syn | ack) != syn accept", true },
         { "gate", "dport 22", false },
-        { "core", "meta skuid \"sallyport-router\" ip daddr { 10.1.0.10 } tcp dport 5275 accept", true },
+        { "core", "meta skuid \"sallyport-router\" ip daddr { 10.1.0.10 } tcp dport 5275 accept",
+          true },
         { "core", "meta skuid \"sallyport-sm\" ip daddr { 10.2.0.9 } tcp dport 636 accept", true },
         { "core", "dport 123", false }, /* the host's own, not ours */
         { "core", "sport", false },     /* nobody dials it */
@@ -203,7 +236,10 @@ static void the_firewall_lets_through_what_is_declared_and_nothing_of_ours_besid
 
 static void a_process_that_dials_nobody_gets_no_network(void **state)
 {
-    static const struct { const char *router_host, *unit, *line; bool is_there; } rows[] = {
+    static const struct {
+        const char *router_host, *unit, *line;
+        bool is_there;
+    } rows[] = {
         { "core", "sallyport-c2s@c2s-1.service.d", "PrivateNetwork=yes", true },
         { "core", "sallyport-c2s@c2s-1.service.d", "RestrictAddressFamilies=AF_UNIX\n", true },
         { "core", "sallyport-sm@sm-1.service.d", "PrivateNetwork=yes", true },
@@ -227,7 +263,8 @@ static void a_process_that_dials_nobody_gets_no_network(void **state)
 
             plan_write_units(p, &((struct plan_host_conf *)p->conf->hosts.items)[h], &b);
             for (size_t f = 0; f < b.count; f++) {
-                if (!memmem(b.files[f]->path.p, b.files[f]->path.n, rows[i].unit, strlen(rows[i].unit)))
+                if (!memmem(b.files[f]->path.p, b.files[f]->path.n, rows[i].unit,
+                            strlen(rows[i].unit)))
                     continue;
                 seen++;
                 assert_int_equal(holds(&b.files[f]->content, rows[i].line), rows[i].is_there);
