@@ -257,8 +257,9 @@ void conf_free(const struct conf_spec *spec, void *conf)
 static bool is_private(const struct stat *st)
 {
     mode_t others = st->st_mode & 077;
+    bool is_handed_out = st->st_uid != geteuid() || (st->st_uid == 0 && st->st_gid != 0);
 
-    return others == 0 || (others == 040 && (st->st_uid != geteuid() || (st->st_uid == 0 && st->st_gid != 0)));
+    return others == 0 || (others == 040 && is_handed_out);
 }
 
 static enum err refuse_secret(const char *path, const char *what, struct buf *why, enum err e)

@@ -100,8 +100,8 @@ extern const char service_version[];
 
 /* Listening sockets handed over by the service manager (LISTEN_FDS, LISTEN_FDNAMES): the descriptor
  * with this name, or -1. Each can be taken once. Names in use: "control" and "control-admin"
- * (ctl_server.c), "metrics", "link" (TLS links), "component" (the router's port for components), and
- * the titles of c2s's listen sections. */
+ * (ctl_server.c), "metrics", "link" (TLS links), "component" (the router's port for components),
+ * and the titles of c2s's listen sections. */
 int service_inherited_fd(const char *name);
 
 #endif

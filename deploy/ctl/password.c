@@ -61,13 +61,15 @@ static enum err ask_hidden(const char *prompt, struct str whose, struct buf *out
     return e;
 }
 
-static enum err read_twice(const char *const prompts[2], struct str whose, struct buf *out, struct buf *why)
+static enum err read_twice(const char *const prompts[2], struct str whose, struct buf *out,
+                           struct buf *why)
 {
     struct buf again = { 0 };
     enum err e = ask_hidden(prompts[0], whose, out, why);
 
     buf_reserve(&again, PASSWORD_MAX_BYTES);
-    if (e == ERR_OK && prompts[1] && (e = ask_hidden(prompts[1], whose, &again, why)) == ERR_OK && !str_eq(buf_str(out), buf_str(&again)))
+    if (e == ERR_OK && prompts[1] && (e = ask_hidden(prompts[1], whose, &again, why)) == ERR_OK &&
+        !str_eq(buf_str(out), buf_str(&again)))
         e = refuse(why, ERR_MALFORMED, "the two differ");
     mem_wipe(again.p, again.n);
     buf_fini(&again);

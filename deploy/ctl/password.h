@@ -12,7 +12,9 @@ enum { PASSWORD_MAX_BYTES = 1023 };
  * one sentence. */
 NODISCARD enum err password_read(struct str account, struct buf *out, struct buf *why);
 
-/* A passphrase that is no account's: asked for on the terminal, twice when it is a new one, or the first line of standard input. */
-NODISCARD enum err password_read_passphrase(const char *prompt, bool is_new, struct buf *out, struct buf *why);
+/* A passphrase that is no account's: asked for on the terminal, twice when it is a new one, or the
+ * first line of standard input. */
+NODISCARD enum err password_read_passphrase(const char *prompt, bool is_new, struct buf *out,
+                                            struct buf *why);
 
 #endif

@@ -140,9 +140,7 @@ static void build(struct plan *p)
             p->links[p->link_count++] = make_link(&p->nodes[i], &p->nodes[k]);
 }
 
-/* --- open, close
- * -------------------------------------------------------------------------------------------------
- */
+/* --- open, close ------------------------------------------------------------------------------ */
 
 enum err plan_open(const char *path, struct plan **out_plan, struct buf *why)
 {
@@ -179,9 +177,7 @@ void plan_free(struct plan *p)
     mem_free(p);
 }
 
-/* --- warnings
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- warnings --------------------------------------------------------------------------------- */
 
 static void warn_mechanisms(const struct plan *p, struct buf *out)
 {

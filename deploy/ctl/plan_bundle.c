@@ -57,9 +57,7 @@ struct buf *plan_bundle_add_secret(struct plan_bundle *b, struct str path, struc
                                              .group = group });
 }
 
-/* --- manifest
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- manifest --------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -127,9 +125,7 @@ static enum err remove_old(const struct plan_bundle *b, const char *folder, stru
     return ERR_OK;
 }
 
-/* --- writing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* What only its owner may read here keeps that: on the host owner and mode are set from the
  * manifest's twin, tmpfiles.d. */

@@ -12,9 +12,7 @@
 
 enum { MAX_NUMBER = 99 };
 
-/* --- files
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void path_of(const struct plan_ca *ca, const char *file, int number, struct buf *out)
 {
@@ -68,9 +66,7 @@ static enum err set_signer(struct plan_ca *ca, int number, struct buf *why)
     return put(ca, "signer", 0, str_of(text, (size_t)n), why);
 }
 
-/* --- open
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- open ------------------------------------------------------------------------------------- */
 
 static enum err load(struct plan_ca *ca, struct buf *why)
 {
@@ -166,9 +162,7 @@ void plan_ca_trusted(const struct plan_ca *ca, struct buf *out)
         buf_add(out, buf_str(&ca->all[i].cert));
 }
 
-/* --- issuing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- issuing ---------------------------------------------------------------------------------- */
 
 static enum err unlock(struct plan_ca *ca, struct plan_ca_one *one, struct buf *why)
 {
@@ -215,9 +209,7 @@ enum err plan_ca_issue(struct plan_ca *ca, const struct plan_x509_wish *wish, st
     return put(ca, "issued", 0, buf_str(&ca->issued), why);
 }
 
-/* --- revoking
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- revoking --------------------------------------------------------------------------------- */
 
 struct line {
     struct str whole, number, serial, name;
@@ -315,9 +307,7 @@ enum err plan_ca_revoke(struct plan_ca *ca, const char *dns_name, struct buf *wh
     return e;
 }
 
-/* --- replacing
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- replacing -------------------------------------------------------------------------------- */
 
 static enum err out_of_turn(struct buf *why, const char *sentence)
 {

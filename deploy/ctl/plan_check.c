@@ -91,9 +91,7 @@ static void check_zone(struct checker *c, const char *section, const char *title
         refuse(c, "%s \"%s\": zone: there is no section zone \"%s\"", section, title, zone);
 }
 
-/* --- parts
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 static void check_top(struct checker *c)
 {

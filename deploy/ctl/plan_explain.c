@@ -1,9 +1,7 @@
 /* The two tables for people. See plan_explain.h. */
 #include "deploy/ctl/plan_explain.h"
 
-/* --- flows
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- flows ------------------------------------------------------------------------------------ */
 
 static const struct plan_column flow_columns[] = {
     { "from", false },         { "from_host", false },  { "from_zone", false },
@@ -63,9 +61,7 @@ void plan_explain_flows(struct plan *p, const char *host, enum plan_format forma
     plan_table_print(&t, format, out);
 }
 
-/* --- secrets
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- secrets ---------------------------------------------------------------------------------- */
 
 static const struct plan_column secret_columns[] = {
     { "host", false },  { "file", false },    { "owner", false },        { "mode", false },

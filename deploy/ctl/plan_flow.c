@@ -85,9 +85,7 @@ static bool is_inward(const struct plan_conf *conf, struct str from_zone, const 
     return false;
 }
 
-/* --- links
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- links ------------------------------------------------------------------------------------ */
 
 /* By the leaf's role: ARCHITECTURE, the router's policy. */
 static const char *const link_carries[] = {
@@ -206,9 +204,7 @@ static void add_components(struct maker *m)
     }
 }
 
-/* --- the perimeter
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the perimeter ---------------------------------------------------------------------------- */
 
 enum user { BY_HOST, BY_SM, TO_HOST };
 
@@ -316,9 +312,7 @@ static void add_service(struct maker *m, const struct plan_service_conf *s)
     }
 }
 
-/* --- inside a host
- * -----------------------------------------------------------------------------------------------
- */
+/* --- inside a host ---------------------------------------------------------------------------- */
 
 static void add_sockets(struct maker *m, const struct plan_node *n)
 {

@@ -45,9 +45,7 @@ enum err plan_keys_key(struct plan_keys *k, const struct plan_node *n, struct bu
     return e;
 }
 
-/* --- certificates
- * ------------------------------------------------------------------------------------------------
- */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 /* Whether an old one will do; otherwise reason says why not. */
 static bool is_usable(struct plan_keys *k, const struct plan_node *n, struct str cert,

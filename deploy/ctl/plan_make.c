@@ -104,9 +104,7 @@ static bool has_process(const struct plan *p, const struct plan_host_conf *h)
     return false;
 }
 
-/* --- tables
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static enum err write_if_new(struct plan_keys *k, const char *path, struct str bytes,
                              struct buf *why)
@@ -166,9 +164,7 @@ static enum err remove_others(struct plan *p, struct plan_keys *k, struct buf *w
     return e;
 }
 
-/* --- all of it
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 /* Everything is made before anything is written: a plan that fails halfway leaves the bundles as
  * they were. */

@@ -81,9 +81,7 @@ static void write_template(struct plan *p, enum plan_role role, struct plan_bund
     buf_add(out, str_from(sandbox));
 }
 
-/* --- drop-ins
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- drop-ins --------------------------------------------------------------------------------- */
 
 /* A process that dials nobody over TCP gets no network at all: its listeners are handed over. */
 static void write_network(const struct plan *p, const struct plan_node *n, struct buf *out)
@@ -135,9 +133,7 @@ static struct str write_process(struct plan *p, const struct plan_node *n, struc
     return arena_printf(&p->arena, "Wants=%.*s%.*s\n", STR_ARG(unit), STR_ARG(sockets));
 }
 
-/* --- of the host
- * -------------------------------------------------------------------------------------------------
- */
+/* --- of the host ------------------------------------------------------------------------------ */
 
 static void write_firewall(struct plan *p, struct plan_bundle *b)
 {

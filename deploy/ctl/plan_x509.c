@@ -7,9 +7,7 @@
 enum { SERIAL_BYTES = 16, HOUR = 3600 };
 #define CA_LIFETIME ((int64_t)10 * 365 * 24 * HOUR)
 
-/* --- certificates
- * ------------------------------------------------------------------------------------------------
- */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 static enum err import_cert(struct str pem, gnutls_x509_crt_t *out_cert, struct buf *why)
 {
@@ -182,9 +180,7 @@ enum err plan_x509_request(struct str key_pem, const char *dns_name, struct buf 
     return e;
 }
 
-/* --- revocation
- * --------------------------------------------------------------------------------------------------
- */
+/* --- revocation ------------------------------------------------------------------------------- */
 
 static int add_serials(gnutls_x509_crl_t crl, struct str serials, int64_t now)
 {
@@ -249,9 +245,7 @@ enum err plan_x509_crl(const struct plan_x509_issuer *issuer, struct str serials
     return e;
 }
 
-/* --- checks
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 enum err plan_x509_read(struct str cert, struct plan_x509_facts *out, struct buf *why)
 {
