@@ -12,7 +12,8 @@ USERS = 5
 PROCESSES = ("c2s-1", "router-1", "sm-1")
 # With sanitizers freed memory stays in quarantine, up to this much, and counts; what one cycle may leave behind is far below any object of a session.
 QUARANTINE_MB = 1
-SLACK_BYTES, SLACK_PER_CYCLE = 2 << 20, 64
+SLACK_PER_CYCLE = 64
+SLACK_BYTES = {"c2s-1": 2 << 20, "router-1": 2 << 20, "sm-1": 8 << 20}  # the store's page cache fills up to its limit
 # What must be as before. Counters only grow.
 GAUGES = ("sallyport_sm_sessions", "sallyport_sm_bound", "sallyport_sm_accounts", "sallyport_sm_logins_open", "sallyport_c2s_clients",
           "sallyport_c2s_sessions", "sallyport_c2s_unauthenticated", "sallyport_c2s_parked", "sallyport_net_connections", "sallyport_router_links")
@@ -129,4 +130,4 @@ def test_nothing_grows_over_many_cycles(calm_cluster, kind):
     assert after == before
     grown = {p: m - memory_before[p] for p, m in memory(calm_cluster).items()}
     print(f"{kind}: {CYCLES} cycles; memory grew by", {p: f"{g / 1024:.0f} KiB" for p, g in grown.items()})
-    assert all(g <= SLACK_BYTES + SLACK_PER_CYCLE * CYCLES for g in grown.values()), grown
+    assert all(g <= SLACK_BYTES[p] + SLACK_PER_CYCLE * CYCLES for p, g in grown.items()), grown
