@@ -185,7 +185,7 @@ static void on_start(void *user, const xmlChar *name, const xmlChar *prefix, con
     attach(p, x);
     if (!p->root) {
         p->root = x;
-        p->may_copy &= !prefix;
+        p->may_copy &= !prefix && !str_is(x->ns, NS_STREAM); /* may be written with a prefix */
     }
     p->open = x;
 }

@@ -1,8 +1,10 @@
 # Fuzzing with clang's libFuzzer: one target for each tests/fuzz/fuzz_X.c, with its seeds in tests/fuzz/corpus/X.
 #   make fuzz                 each target for FUZZ_SECONDS (60), growing a corpus in build/fuzz/corpus
-#   make fuzz-short           the seeds and 3 seconds each, for every day
+#   make fuzz-short           the seeds and the same FUZZ_RUNS (50000) changes of them each time, for
+#                             every day: what it finds is the fault of a change in the code
 #   make fuzz-X               one target
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= 50000
 FUZZ_CC ?= clang
 FUZZ_OUT := build/fuzz
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -18,8 +20,7 @@ fuzz_libs_conf := $(FUZZ_OUT)/libtables.a
 fuzz_libs_gate := $(FUZZ_OUT)/libgate.a
 
 fuzz: $(addprefix fuzz-run-,$(fuzz_names))
-fuzz-short:
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
+fuzz-short: $(addprefix fuzz-repeat-,$(fuzz_names))
 fuzz-build: $(addprefix $(FUZZ_OUT)/fuzz_,$(fuzz_names))
 $(addprefix fuzz-,$(fuzz_names)): fuzz-%: fuzz-run-%
 
@@ -29,6 +30,12 @@ fuzz-run-%: $(FUZZ_OUT)/fuzz_%
 	@echo "fuzz $*: $(FUZZ_SECONDS) s"
 	@$< $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) \
 		$(FUZZ_OUT)/corpus/$* $(wildcard tests/fuzz/corpus/$*) >$(FUZZ_OUT)/$*.log 2>&1 \
+		|| { tail -n 60 $(FUZZ_OUT)/$*.log; exit 1; }
+
+fuzz-repeat-%: $(FUZZ_OUT)/fuzz_%
+	@rm -rf $(FUZZ_OUT)/new/$* && mkdir -p $(FUZZ_OUT)/new/$*
+	@echo "fuzz $*: $(FUZZ_RUNS) runs"
+	@$< $(FUZZ_FLAGS) -seed=1 -runs=$(FUZZ_RUNS) $(FUZZ_OUT)/new/$* $(wildcard tests/fuzz/corpus/$*) >$(FUZZ_OUT)/$*.log 2>&1 \
 		|| { tail -n 60 $(FUZZ_OUT)/$*.log; exit 1; }
 
 $(FUZZ_OUT)/libcommon.a: $(call fuzz_objects,$(src_common))

@@ -568,6 +568,24 @@ static void any_change_inside_is_written(void **state)
     }
 }
 
+/* Written with the prefix "stream", such a root no longer says what its content's namespace is. */
+static void content_of_the_stream_namespace_is_written_anew(void **state)
+{
+    struct arena arena = { 0 };
+    struct buf out = { 0 };
+    struct xml *x;
+
+    (void)state;
+    assert_int_equal(parse(XML_IN_CLIENT_STREAM,
+                           STR("<a xmlns='http://etherx.jabber.org/streams'><b/><c xmlns=''/></a>"),
+                           &arena, &x),
+                     XML_OK);
+    xml_write(&out, x, STR(NS_CLIENT));
+    assert_true(str_is(buf_str(&out), "<stream:a><stream:b/><c xmlns=''/></stream:a>"));
+    buf_fini(&out);
+    arena_fini(&arena);
+}
+
 static void a_component_s_stanza_becomes_a_client_s(void **state)
 {
     struct arena arena = { 0 };
@@ -632,6 +650,7 @@ int main(void)
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(untouched_content_is_copied),
         cmocka_unit_test(any_change_inside_is_written),
+        cmocka_unit_test(content_of_the_stream_namespace_is_written_anew),
         cmocka_unit_test(a_component_s_stanza_becomes_a_client_s),
         cmocka_unit_test(escaped_text_is_always_well_formed),
     };
