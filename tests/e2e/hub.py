@@ -1,6 +1,5 @@
 """What stands behind one connection manager, in a test's own hands: a router and a session manager in one, that say over the link what the test says
 (proto/LINK.md). For what real ones do only in bad moments: dying, waking up late, coming back with other numbers. Blocking, with deadlines."""
-import hashlib
 import os
 import pathlib
 import re
@@ -10,14 +9,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 
+from link import CONNECT, DEADLINE, LINK, Wire, dial_unix, frame_text
 from xmpp import SASL, STREAM, Client
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-LINK = "urn:sallyport:link:1"
 NAME, ROUTER, SM = "c2s-1.test", "router-1.test", "sm-1.test"
-DEADLINE = 15.0
 HOST = ("<host name='{name}' tls='{tls}' registration='0' max-stanza='65536' max-stanza-before='10000' max-depth='64' max-attributes='64' "
         "bytes-per-second='{rate}' stanzas-per-second='0' auth-timeout-ms='{auth}' idle-timeout-ms='0'/>")
 
@@ -45,118 +42,29 @@ def free_ports(count):
     return ports
 
 
-class Frame:
-    def __init__(self, attributes, payload):
-        self.__dict__.update({k: attributes.get(k) for k in ("to", "from", "s", "e", "n", "h", "f", "id")})
-        self.sender = attributes.get("from")
-        self.number = int(attributes.get("n", 0))
-        self.payload = payload
-
-    def __repr__(self):
-        return f"<{self.sender}->{self.to} s={self.s} n={self.n} h={self.h} {self.payload[:120]}>"
-
-
-class Link:
-    """One router's link to the connection manager: XEP-0114 as the initiator (jabber:component:connect), hello, frames."""
+class Link(Wire):
+    """One router's link to the connection manager: it dials (jabber:component:connect)."""
 
     def __init__(self, path, secret, name=ROUTER):
-        self.name, self.buffer, self.frames, self.is_closed = name, b"", [], False
-        self.sock = self.dial(path)
-        self.send_raw(f"<?xml version='1.0'?><stream:stream xmlns='jabber:component:connect' xmlns:stream='{STREAM}' to='{NAME}'>")
-        header = self.until(rb"<stream:stream[^>]* id='([^']*)'[^>]*>")
-        self.send_raw(f"<handshake>{hashlib.sha1(header[1] + secret.encode()).hexdigest()}</handshake>")
+        super().__init__(dial_unix(path))
+        self.name = name
+        self.header(NAME, CONNECT).shake(secret)
         self.until(rb"<handshake/>")
-        self.send_raw(f"<hello xmlns='{LINK}' version='1' name='{name}' role='router' instance='{secrets.token_hex(8)}' features=''/>")
-        self.instance = self.until(rb"<hello [^>]*instance='([0-9a-f]{16})'[^>]*/>")[1].decode()
-
-    @staticmethod
-    def dial(path):
-        deadline = time.monotonic() + DEADLINE
-        while True:
-            sock = socket.socket(socket.AF_UNIX)
-            try:
-                sock.connect(str(path))
-                return sock
-            except OSError:
-                sock.close()
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-
-    def send_raw(self, data):
-        self.sock.sendall(data.encode() if isinstance(data, str) else data)
-
-    def read_some(self, deadline):
-        data = None
-        while data is None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise socket.timeout("deadline")
-            self.sock.settimeout(min(left, 1))
-            try:
-                data = self.sock.recv(65536)
-            except socket.timeout:
-                self.send_raw(" ")  # keepalive
-            except ConnectionResetError:
-                data = b""
-        if not data:
-            self.is_closed = True
-            raise EOFError("the link is closed")
-        self.buffer += data
-
-    def until(self, pattern):
-        deadline = time.monotonic() + DEADLINE
-        while True:
-            found = re.search(pattern, self.buffer)
-            if found:
-                self.buffer = self.buffer[found.end():]
-                return found
-            self.read_some(deadline)
+        self.hello(name, "router")
+        self.instance = self.heard_hello()
 
     def send(self, to, payload, sender=SM, **attributes):
         """One frame. Attributes: s, e, n, h, f, id."""
-        data = payload.encode()
-        extra = "".join(f" {k}='{attributes[k]}'" for k in ("s", "e", "n", "h", "f", "id") if attributes.get(k))
-        self.send_raw(f"<route xmlns='{LINK}' to='{to}' from='{sender}'{extra} len='{len(data)}'>".encode() + data + b"</route>")
-
-    def parse(self):
-        while True:
-            head = re.match(rb"\s*<route ([^>]*)>", self.buffer)
-            if not head:
-                return
-            attributes = {k.decode(): v.decode() for k, v in re.findall(rb"([a-z]+)='([^']*)'", head[1])}
-            end = head.end() + int(attributes["len"])
-            if len(self.buffer) < end + 8:
-                return
-            assert self.buffer[end:end + 8] == b"</route>"
-            self.frames.append(Frame(attributes, self.buffer[head.end():end].decode()))
-            self.buffer = self.buffer[end + 8:]
-
-    def expect(self, is_match, timeout=DEADLINE):
-        """The first frame that fits; others stay. is_match: a predicate, or a text that the payload begins with."""
-        fits = is_match if callable(is_match) else lambda f: f.payload.startswith(is_match)
-        deadline = time.monotonic() + timeout
-        while True:
-            self.parse()
-            for i, frame in enumerate(self.frames):
-                if fits(frame):
-                    return self.frames.pop(i)
-            try:
-                self.read_some(deadline)
-            except (socket.timeout, EOFError) as e:
-                raise AssertionError(f"no such frame ({e}); there is: {self.frames}") from None
+        self.write(frame_text(to, sender, payload, **attributes))
 
     def acked(self, s, h, timeout=DEADLINE):
         """Waits until the gate of session s has said that h down frames are written."""
         def says(frame):
-            if frame.s == s and int(frame.h or 0) >= h:
+            if frame.s == s and frame.h >= h:
                 return True
             found = re.search(f"{s}:\\d+:(\\d+):", frame.payload) if "<acks" in frame.payload else None
             return bool(found) and int(found[1]) >= h
         return self.expect(says, timeout)
-
-    def close(self):
-        self.sock.close()
 
 
 class Hub:
@@ -267,7 +175,7 @@ class Session:
 
     def up(self, timeout=DEADLINE):
         """The next frame of the client, whatever it is."""
-        frame = self.link.expect(lambda f: f.s == self.id and f.number == self.up_last + 1, timeout)
+        frame = self.link.expect(lambda f: f.s == self.id and f.n == self.up_last + 1, timeout)
         self.up_last += 1
         return frame
 
