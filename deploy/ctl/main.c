@@ -6,6 +6,7 @@
 #include "common/service.h"
 #include "deploy/ctl/ask.h"
 #include "deploy/ctl/bulk.h"
+#include "deploy/ctl/install.h"
 #include "deploy/ctl/password.h"
 #include "deploy/ctl/plan_run.h"
 #include "deploy/ctl/targets.h"
@@ -77,10 +78,12 @@ static void print_help(FILE *to)
         fprintf(to, "  %-50s %s\n", verbs[i].usage, verbs[i].doc);
     fprintf(to,
             "  %-50s %s\n"
+            "  %-50s %s\n"
             "\nPROCESS is the name of a control socket, as sm-1; without it account commands go to a session manager, the\n"
             "others to every process found. DIR is the folder of the sockets ($SALLYPORT_CONTROL_DIR or /run/sallyport).\n"
             "Passwords are asked for on the terminal, or are the first line of standard input.\n",
-            "plan FILE", "configuration for every host from one description; plan --help");
+            "plan FILE", "configuration for every host from one description; plan --help",
+            "install BUNDLE", "put what plan made for this host in its place; install --help");
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -398,6 +401,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "plan") == 0)
         return plan_run(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "install") == 0)
+        return install_run(argc - 1, argv + 1);
     while ((option = getopt_long(argc, argv, "hj", options, NULL)) != -1) {
         if (option == 'h') {
             print_help(stdout);
