@@ -333,7 +333,7 @@ static int print_help(FILE *to, int code)
     fprintf(to,
             "usage: sallyportctl install [--dry-run] BUNDLE\n\n"
             "Puts plan/hosts/HOST, carried to that host, in its place, and says what to run next.\n"
-            "  --dry-run    only say what would change\n"
+            "  --dry-run    only say what would change\n");
     return code;
 }
 
