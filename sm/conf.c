@@ -15,6 +15,8 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024, MIB 
 static const char *const syncs[] = { "full", "normal", NULL };
 static const char *const conflicts[] = { "replace-old", "rename-new", "refuse-new", NULL };
 
+const char *const sm_conf_exposed[] = { "PLAIN", "EXTERNAL", NULL };
+
 static const struct conf_key keys[] = {
     SERVICE_CONF_KEYS,
     LINK_CONF_KEYS(AT(link)),
@@ -54,6 +56,9 @@ static const struct conf_key keys[] = {
       "Sessions of a c2s that does not come back in this time end." },
     { "software_os", CONF_TEXT, AT(software_os), "", 0, 0, NULL, CONF_AT_RELOAD,
       "The operating system that XEP-0092 tells; nothing when absent." },
+    { "inside", CONF_LIST, AT(inside), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The c2s that stand in a private zone, with all routers between them and this process, by the names of their components. "
+      "Every other one stands in a dmz: mechanisms_dmz holds for it." },
     { "disabled", CONF_LIST, AT(disabled), "", 0, 0, NULL, CONF_AT_START,
       "Extensions that are turned off, by the name of their file in sm/ext." },
     { 0 },
@@ -64,6 +69,9 @@ static const struct conf_key host_keys[] = {
       "Nobody logs in without TLS." },
     { "mechanisms", CONF_LIST, HOST(mechanisms), "", 0, 0, NULL, CONF_AT_RELOAD,
       "SASL mechanisms that are offered, without -PLUS; all when absent." },
+    { "mechanisms_dmz", CONF_LIST, HOST(mechanisms_dmz), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Those that are offered, and accepted, through a c2s that is not listed in inside; when absent mechanisms without PLAIN and EXTERNAL: "
+      "a c2s that is taken over reads what PLAIN sends, and is believed in what EXTERNAL shows." },
     { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
       "Strangers may make accounts (XEP-0077)." },
     { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,
@@ -133,6 +141,49 @@ static bool normalise(struct sm_host_conf *h, struct buf *why)
     return is_good;
 }
 
+bool sm_conf_is_exposed(const char *mechanism)
+{
+    for (const char *const *m = sm_conf_exposed; *m; m++) {
+        if (strcmp(*m, mechanism) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A name that is misspelt would silently not be offered. */
+static bool check_mechanisms(const struct sm_host_conf *h, const char *key, const struct conf_list *list, struct buf *why)
+{
+    bool is_good = true;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->items[i];
+
+        if (name[0] && name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] == '\0' &&
+            !str_ends_with(str_from(name), STR("-PLUS")))
+            continue;
+        buf_printf(why, "host \"%s\": %s: expected names as SCRAM-SHA-256 (without -PLUS), not \"%s\"\n", h->name, key, name);
+        is_good = false;
+    }
+    return is_good;
+}
+
+static bool check_inside(const struct sm_conf *c, struct buf *why)
+{
+    bool is_good = true;
+
+    for (size_t i = 0; i < c->inside.count; i++) {
+        struct arena arena = { 0 };
+        struct str name;
+
+        if (jid_prepare_domain(str_from(c->inside.items[i]), &arena, &name) != ERR_OK || !str_is(name, c->inside.items[i])) {
+            buf_printf(why, "inside: expected names of components as c2s-1.example.internal, not \"%s\"\n", c->inside.items[i]);
+            is_good = false;
+        }
+        arena_fini(&arena);
+    }
+    return is_good;
+}
+
 static bool check_host(struct sm_conf *c, size_t at, struct buf *why)
 {
     struct sm_host_conf *hosts = c->hosts.items, *h = &hosts[at];
@@ -146,6 +197,8 @@ static bool check_host(struct sm_conf *c, size_t at, struct buf *why)
     }
     for (size_t i = 0; i < h->admins.count; i++)
         is_good &= check_jid(h, h->admins.items[i], why);
+    is_good &= check_mechanisms(h, "mechanisms", &h->mechanisms, why);
+    is_good &= check_mechanisms(h, "mechanisms_dmz", &h->mechanisms_dmz, why);
     if (h->max_stanza >= c->link.max_payload) {
         buf_printf(why, "host \"%s\": max_stanza: must stay below link_max_payload\n", h->name);
         is_good = false;
@@ -171,6 +224,8 @@ enum err sm_conf_check(const void *conf, struct buf *why)
 {
     struct sm_conf *c = (struct sm_conf *)conf;
     bool is_good = check_folder(c, why);
+
+    is_good &= check_inside(c, why);
 
     if (c->hosts.count == 0) {
         buf_printf(why, "host: expected at least one section host \"DOMAIN\"\n");

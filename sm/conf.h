@@ -11,6 +11,7 @@ struct sm_host_conf { /* section host "example.com" */
     char *name;               /* normalised by sm_conf_check */
     bool is_tls_required;
     struct conf_list mechanisms; /* empty: all */
+    struct conf_list mechanisms_dmz; /* through c2s that do not stand inside; empty: mechanisms without PLAIN and EXTERNAL */
     bool may_register;        /* XEP-0077, before login */
     bool may_change_password; /* XEP-0077 §3.3 */
     int64_t max_stanza, max_stanza_before, max_depth, max_attributes;
@@ -37,8 +38,14 @@ struct sm_conf {
     int64_t lost_c2s_ms;      /* sessions whose c2s does not come back in this time end */
     char *software_os;        /* answered to XEP-0092; NULL: not told */
     struct conf_list disabled; /* names of extensions */
+    struct conf_list inside;  /* component names of the c2s that the world cannot reach, nor their links */
     struct conf_items hosts;  /* struct sm_host_conf */
 };
+
+/* Mechanisms whose passwords c2s could read, or where it is believed: not offered through one that
+ * the world can reach, unless the host says so. NULL-terminated. */
+extern const char *const sm_conf_exposed[];
+bool sm_conf_is_exposed(const char *mechanism);
 
 extern const struct conf_spec sm_conf_spec;
 enum err sm_conf_check(const void *conf, struct buf *why);

@@ -1,6 +1,7 @@
 /* What is announced: hosts to c2s, slots to routers. */
 #include "sm/hosts.h"
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "sm/peers.h"
 #include "sm/wire.h"
@@ -54,6 +55,29 @@ void hosts_send_all(struct sm *sm)
     for (size_t at = 0; (p = table_next(&sm->peers, &at));) {
         if (peers_is_role(p, "c2s") && p->path_count > 0)
             hosts_send(sm, p->paths[0], str_from(p->name));
+    }
+}
+
+static size_t count_exposed(const struct conf_list *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->count; i++)
+        n += sm_conf_is_exposed(list->items[i]);
+    return n;
+}
+
+void hosts_warn(const struct sm *sm)
+{
+    const struct sm_host_conf *hosts = sm->conf->hosts.items;
+
+    for (size_t i = 0; i < sm->conf->hosts.count; i++) {
+        const struct sm_host_conf *h = &hosts[i];
+
+        if (count_exposed(&h->mechanisms_dmz) > 0)
+            log_warn("PLAIN or EXTERNAL is offered through connection managers in the dmz", kv_text("host", h->name));
+        if (h->mechanisms_dmz.count == 0 && h->mechanisms.count > 0 && count_exposed(&h->mechanisms) == h->mechanisms.count)
+            log_warn("nobody can log in through connection managers in the dmz: mechanisms_dmz leaves nothing", kv_text("host", h->name));
     }
 }
 

@@ -12,6 +12,9 @@ void hosts_write_content(const struct sm *sm, struct buf *out);
 void hosts_send(struct sm *sm, struct link *l, struct str c2s);
 void hosts_send_all(struct sm *sm);
 
+/* Logs what is offered through connection managers that the world can reach and exposes passwords, and where nothing is left to offer. */
+void hosts_warn(const struct sm *sm);
+
 /* <slots/> to a router. */
 void hosts_send_slots(struct sm *sm, struct link *l);
 void hosts_send_slots_all(struct sm *sm);

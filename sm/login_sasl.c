@@ -6,12 +6,24 @@
 #include "proto/ns.h"
 #include "sm/adopt.h"
 #include "sm/metrics.h"
+#include "sm/peers.h"
 
 enum { FAILURES_A_GUESS = 4 }; /* what is no guess is limited as well, more widely */
 
-static const char **allowed(const struct login *l, struct arena *arena)
+/* The name is the one that the router stamped. Whoever is not listed stands in the DMZ. */
+static bool is_inside(const struct login *l)
 {
-    const struct conf_list *list = &l->host->mechanisms;
+    const struct conf_list *list = &l->sm->conf->inside;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], l->c2s->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char **names_of(const struct conf_list *list, struct arena *arena)
+{
     const char **names;
 
     if (list->count == 0)
@@ -22,14 +34,19 @@ static const char **allowed(const struct login *l, struct arena *arena)
     return names;
 }
 
+/* Asked for what is offered and again for what is accepted, so that these are the same. */
 static struct auth_facts facts_of(const struct login *l, struct arena *arena)
 {
+    const struct sm_host_conf *h = l->host;
+    bool has_own_list = !is_inside(l) && h->mechanisms_dmz.count > 0;
+
     return (struct auth_facts){ .host = str_from(l->host->name),
                                 .is_tls = str_is_set(l->open.tls),
                                 .cb_exporter = l->open.cb_exporter,
                                 .cb_end_point = l->open.cb_end_point,
                                 .cb_unique = l->open.cb_unique,
-                                .mechanisms = allowed(l, arena) };
+                                .mechanisms = names_of(has_own_list ? &h->mechanisms_dmz : &h->mechanisms, arena),
+                                .refused = is_inside(l) || has_own_list ? NULL : sm_conf_exposed };
 }
 
 /* c2s offers nothing but STARTTLS then; this is for a c2s that does not. */
@@ -78,12 +95,16 @@ void login_sasl_features(struct login *l, struct xml *features, struct arena *ar
 static void fail(struct login *l, const struct auth_result *result)
 {
     int64_t limit = l->sm->conf->auth_retries;
+    const char *mechanism = result->mechanism ? result->mechanism : "", *detail = result->detail ? result->detail : "";
     struct buf out = { 0 };
+
+    if (result->failure == AUTH_INVALID_MECHANISM && result->mechanism)
+        detail = is_inside(l) ? "not offered by this host" : "not offered by this host to connection managers in the dmz";
 
     buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(result->failure));
     audit("login-refused", kv_str("claimed", result->claimed), kv_text("host", l->host->name),
-          kv_text("condition", auth_failure_name(result->failure)), kv_text("detail", result->detail ? result->detail : ""),
-          kv_str("addr", l->open.addr), kv_text("connection", l->address));
+          kv_text("condition", auth_failure_name(result->failure)), kv_text("mechanism", mechanism),
+          kv_text("detail", detail), kv_str("addr", l->open.addr), kv_text("connection", l->address));
     metric_inc(&sm_metric_login_failures);
     l->guesses += result->counts;
     auth_exchange_free(l->exchange); /* result lived in it */

@@ -143,6 +143,7 @@ enum err sm_start(struct service *service, void **out_app, struct buf *why)
         return e;
     }
     links_report_metrics(sm->links);
+    hosts_warn(sm);
     on_purge(&sm->purge);
     service_ready(service);
     return ERR_OK;
@@ -174,6 +175,7 @@ enum err sm_reload(struct service *service, const void *old_conf, struct buf *wh
     (void)old_conf;
     sm->conf = service->conf;
     move_to_new_hosts(sm);
+    hosts_warn(sm);
     boot_hosts_changed(sm);
     e = links_reload(sm->links, &sm->conf->link, why);
     return e;

@@ -61,14 +61,18 @@ bool auth_has_binding(const struct auth_facts *facts)
     return facts->cb_exporter.n > 0 || facts->cb_end_point.n > 0 || facts->cb_unique.n > 0;
 }
 
-bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts)
+static bool is_among(const char *const *names, const char *base)
 {
-    if (!facts->mechanisms)
-        return true;
-    for (const char *const *name = facts->mechanisms; *name; name++)
-        if (strcmp(*name, m->base) == 0)
+    for (; *names; names++)
+        if (strcmp(*names, base) == 0)
             return true;
     return false;
+}
+
+bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts)
+{
+    return (!facts->mechanisms || is_among(facts->mechanisms, m->base)) &&
+           !(facts->refused && is_among(facts->refused, m->base));
 }
 
 bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts)

@@ -35,6 +35,7 @@ struct auth_facts {
     bool is_tls;
     struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes or absent */
     const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know */
+    const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
 };
 
 /* The mechanisms to offer, strongest first, NULL-terminated, in the arena: -PLUS forms when there is a channel binding, PLAIN only under TLS. */
@@ -46,7 +47,7 @@ struct auth_result {
     enum auth_failure failure;   /* of AUTH_FAILED */
     struct str data;             /* challenge, or additional data with success (may be absent); raw bytes */
     struct str account;          /* bare JID, of AUTH_SUCCESS */
-    const char *mechanism;
+    const char *mechanism;       /* also of one that is refused; NULL: none that we know */
     bool counts;                 /* of AUTH_FAILED: a guess, to be counted against the retry limit */
     const char *detail;          /* of AUTH_FAILED: what the condition does not tell, for the audit log; NULL: nothing */
     struct str claimed;          /* who it claimed to be, for the audit log; may be absent */

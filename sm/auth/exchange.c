@@ -266,6 +266,7 @@ struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts 
     x->facts.cb_end_point = arena_str(&x->arena, facts->cb_end_point);
     x->facts.cb_unique = arena_str(&x->arena, facts->cb_unique);
     x->facts.mechanisms = copy_names(&x->arena, facts->mechanisms);
+    x->facts.refused = copy_names(&x->arena, facts->refused);
     x->done = done;
     x->owner = owner;
     list_init(&x->ready_at);
@@ -277,9 +278,11 @@ static enum auth_failure choose_mechanism(struct auth_exchange *x, struct str na
 {
     const struct auth_mechanism *m = auth_mechanism_find(name);
 
-    if (!m || !auth_mechanism_is_allowed(m, &x->facts))
+    if (!m)
         return AUTH_INVALID_MECHANISM;
     x->result.mechanism = m->name;
+    if (!auth_mechanism_is_allowed(m, &x->facts))
+        return AUTH_INVALID_MECHANISM;
     x->mechanism = m;
     if (m->is_plain && !x->facts.is_tls)
         return AUTH_ENCRYPTION_REQUIRED;

@@ -72,6 +72,8 @@ CONTRADICTIONS = [
     ("router", r'accept = "unix:', 'dial = "unix:/x"\n    accept = "unix:', 'peer "sm-1.cluster.internal": '),
     ("sm", r'store_path = "', 'store_path = "/nowhere', "store_path: "),
     ("sm", r'host "localhost"', 'host "not a domain"', 'host "not a domain": '),
+    ("sm", r'(?m)^inside = .*$', 'inside = {"C2S 1"}', "inside: "),
+    ("sm", r'host "localhost" .', 'host "localhost" {\n    mechanisms_dmz = {"scram"}', 'host "localhost": mechanisms_dmz: '),
 ]
 
 

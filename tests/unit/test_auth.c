@@ -19,6 +19,7 @@ static void assert_list(struct bench *b, const struct auth_facts *facts, const c
 static void mechanisms_are_offered_by_what_the_connection_has_strongest_first(void **state)
 {
     static const char *const two[] = { "PLAIN", "SCRAM-SHA-256", NULL };
+    static const char *const exposed[] = { "PLAIN", "EXTERNAL", NULL };
     struct auth_facts limited = tls_bound;
 
     assert_list(*state, &tls_bound,
@@ -28,12 +29,19 @@ static void mechanisms_are_offered_by_what_the_connection_has_strongest_first(vo
     assert_list(*state, &no_tls, "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 ");
     limited.mechanisms = two;
     assert_list(*state, &limited, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN ");
+    limited.refused = exposed;
+    assert_list(*state, &limited, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 ");
+    limited.mechanisms = NULL;
+    assert_list(*state, &limited,
+                "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 "
+                "SCRAM-SHA-256 SCRAM-SHA-1 ");
 }
 
 static void a_mechanism_that_is_not_offered_is_refused(void **state)
 {
-    static const char *const one[] = { "SCRAM-SHA-256", NULL };
-    struct auth_facts limited = { .host = STR(HOST), .is_tls = true, .mechanisms = one };
+    static const char *const one[] = { "SCRAM-SHA-256", NULL }, *const plain[] = { "PLAIN", NULL };
+    struct auth_facts limited = { .host = STR(HOST), .is_tls = true, .mechanisms = one },
+                      refused = { .host = STR(HOST), .is_tls = true, .refused = plain };
     static const struct {
         const struct auth_facts *facts;
         const char *mechanism;
@@ -54,6 +62,8 @@ static void a_mechanism_that_is_not_offered_is_refused(void **state)
     }
     start(b, &limited, "PLAIN", STR("\0juliet\0pencil"));
     assert_failed(b, AUTH_INVALID_MECHANISM, "not allowed by the host");
+    start(b, &refused, "PLAIN", STR("\0juliet\0pencil"));
+    assert_failed(b, AUTH_INVALID_MECHANISM, "refused to this connection");
 }
 
 /* --- logins ----------------------------------------------------------------------------------- */
