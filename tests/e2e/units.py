@@ -116,8 +116,13 @@ class Unit:
         self.is_offline = self.service.get("PrivateNetwork", ["no"])[-1] == "yes"
         self.sockets = [(read_unit(units / s)) for s in self.service["Sockets"][-1].split()]
         self.log = self.work / f"{name}.log"
+        self.environment = {}  # besides what the manager sets
         self.process = None
         self.fds = []
+
+    def listen_all(self):
+        """The sockets to hand over; the caller closes them. A manager whose sockets outlive the process hands over copies."""
+        return [listen(u) for u in self.sockets]
 
     def credentials(self):
         folder = self.work / "credentials" / self.name
@@ -151,7 +156,7 @@ class Unit:
 
     def start(self):
         """Starts it and waits for READY=1."""
-        inherited = [listen(u) for u in self.sockets]
+        inherited = self.listen_all()
         # Away from the numbers that they get in the end.
         self.fds = [os.dup2(s.fileno(), 100 + i, inheritable=True) for i, s in enumerate(inherited)]
         names = ":".join(u["Socket"]["FileDescriptorName"][-1] for u in self.sockets)
@@ -161,7 +166,7 @@ class Unit:
         notify.bind(path)
         os.chmod(path, 0o666)
         env = dict(os.environ, NOTIFY_SOCKET=path, LISTEN_FDNAMES=names, CREDENTIALS_DIRECTORY=str(self.credentials()),
-                   ASAN_OPTIONS="abort_on_error=0:detect_leaks=0")
+                   ASAN_OPTIONS="abort_on_error=0:detect_leaks=0", **self.environment)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command(), env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=self.fds)
         for sock in inherited:
