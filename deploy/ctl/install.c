@@ -164,13 +164,15 @@ static enum err make_users(struct install *in)
         return ERR_OK;
     for (size_t i = 0; i < in->manifest.count; i++) {
         struct buf path = { 0 };
-        char program[] = "systemd-sysusers";
+        char program[] = "systemd-sysusers", *absolute;
 
         if (!memmem(in->manifest.files[i].path.p, in->manifest.files[i].path.n, "/sysusers.d/", 12))
             continue;
         join(&path, in->bundle, in->manifest.files[i].path);
-        if (!run((char *[]){ program, path.p, NULL }))
+        absolute = realpath(path.p, NULL); /* it takes no others */
+        if (!absolute || !run((char *[]){ program, absolute, NULL }))
             buf_printf(&in->why, "systemd-sysusers %s failed", path.p);
+        free(absolute);
         buf_fini(&path);
         if (in->why.n > 0)
             return ERR_IO;

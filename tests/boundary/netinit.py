@@ -1,7 +1,7 @@
 """Process 1 of a host of tests/boundary/network.py: gives the host a file tree of its own, then starts and ends processes as their generated
 units say (tests/e2e/units.py), as the service manager would. Orders are lines of JSON on standard input, answers on standard output.
 
-The host's tree is this machine's, with what the host writes laid over it: /etc, /var and /usr/sbin are overlays, /run, /tmp and /dev/shm are the
+The host's tree is this machine's, with what the host writes laid over it: /etc, /var, /usr/sbin, /usr/bin and /usr/share are overlays, /run, /tmp and /dev/shm are the
 host's alone. All of it is in one folder of the outer machine, so that a test can search everything that a host ever wrote.
 """
 import grp
@@ -30,7 +30,7 @@ def mount(*args):
 
 def own_tree(root, name):
     mount("--make-rprivate", "/")
-    for path in ("/etc", "/var", "/usr/sbin"):
+    for path in ("/etc", "/var", "/usr/sbin", "/usr/bin", "/usr/share"):
         upper, scratch = root / path[1:].replace("/", "-"), root / ".scratch" / path[1:].replace("/", "-")
         upper.mkdir(parents=True, exist_ok=True)
         scratch.mkdir(parents=True, exist_ok=True)

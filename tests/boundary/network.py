@@ -157,7 +157,7 @@ class Host(Place):
 
     def file(self, path):
         """Where a file of the host is out here: written below /etc, /var, /usr/sbin, /run, /tmp or /dev/shm by the host or for it."""
-        for top in ("/usr/sbin", "/dev/shm", "/etc", "/var", "/run", "/tmp"):
+        for top in ("/usr/sbin", "/usr/bin", "/usr/share", "/dev/shm", "/etc", "/var", "/run", "/tmp"):
             if path == top or path.startswith(top + "/"):
                 return self.root / (top[1:].replace("/", "-") + path[len(top):])
         raise ValueError(path)
