@@ -8,8 +8,8 @@ static const struct plan_column flow_columns[] = {
     { "from_address", false }, { "to", false },         { "to_host", false },
     { "to_zone", false },      { "to_address", false }, { "protocol", false },
     { "port", false },         { "crosses", false },    { "from_user", true },
-    { "path", true },          { "identity", true },    { "carries", true },
-    { "why", true },
+    { "to_user", true },       { "to_program", true },  { "path", true },
+    { "identity", true },      { "carries", true },     { "why", true },
 };
 
 static struct str join(struct plan *p, const struct plan_end *e)
@@ -37,6 +37,10 @@ static void fill_flow(struct plan *p, const struct plan_flow *f, struct str *cel
         is_unix ? STR("") : arena_printf(&p->arena, "%u", f->port),
         f->is_crossing ? STR("yes") : STR("no"),
         f->from.node ? f->from.node->user : STR(""),
+        f->to.node ? f->to.node->user : STR(""),
+        f->to.node ? arena_printf(&p->arena, "%s/sallyport-%s", p->conf->programs,
+                                  plan_role_names[f->to.node->role])
+                   : STR(""),
         f->path,
         f->identity,
         f->carries,
