@@ -14,14 +14,15 @@ PKGS := $(PKG_COMMON) $(PKG_PROTO) $(PKG_SM)
 ifeq ($(filter packages packages-% help clean,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 endif
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat-security -Wvla -Werror
 CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(PKG_CFLAGS)
 ifdef SAN
 CFLAGS += -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 else
-CFLAGS += -O2 -g
-CPPFLAGS += -D_FORTIFY_SOURCE=3
+# The prefix map keeps the folder of the build out of the symbols: packages are the same wherever they are made.
+CFLAGS += -O2 -g -fstack-clash-protection -ffile-prefix-map=$(CURDIR)=.
+CPPFLAGS += -D_FORTIFY_SOURCE=3 -Wdate-time
 endif
 CFLAGS += -std=gnu11 $(WARN) -fstack-protector-strong -fPIE -fno-strict-aliasing
 LDFLAGS += -pie -Wl,-z,relro,-z,now
@@ -67,6 +68,7 @@ $(OUT)/sallyportctl: $(OUT)/deploy/ctl/main.o $(OUT)/libin-ctl.a $(OUT)/libcommo
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(OUT)/common/service.o: Makefile # has VERSION in it
 
 # Unit tests: tests/unit/test_X.c, linked with everything; main() is the test's own (cmocka).
 unit_tests := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -90,7 +92,7 @@ help:
 	@echo "make test     every test; make test-unit, test-lint, test-e2e, test-interop, test-chaos: one kind"
 	@echo "make bench    numbers; make fuzz, make soak, make valgrind: the long forms; make lint"
 	@echo "make orders   every order of loss, delay and death in larger worlds of the channel; takes minutes"
-	@echo "make all      builds; SAN=1 with sanitizers; make install DESTDIR=…; make clean"
+	@echo "make all      builds; SAN=1 with sanitizers; make install DESTDIR=…; make deb; make clean"
 
 run:
 	@deploy/install-packages run
@@ -116,7 +118,7 @@ orders: $(OUT)/unit/test_channel_orders
 clean:
 	rm -rf build
 
--include $(wildcard sm/store/*.mk) $(wildcard tests/*.mk) $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/install.mk)
+-include $(wildcard sm/store/*.mk) $(wildcard tests/*.mk) $(wildcard tests/fuzz/fuzz.mk) $(wildcard tests/bench/bench.mk) $(wildcard deploy/*.mk)
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 .PHONY: all help run stop test lint orders clean unit-build
 .DEFAULT_GOAL := all

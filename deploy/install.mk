@@ -9,7 +9,7 @@ install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(docdir) $(DESTDIR)$(sysconfdir)/sallyport
 	install -m 755 $(foreach p,$(PROGRAMS),$(OUT)/sallyport-$(p)) $(DESTDIR)$(sbindir)
 	install -m 755 $(OUT)/sallyportctl $(DESTDIR)$(bindir)
-	install -m 644 README.md CHANGELOG LICENSE proto/LINK.md proto/NAMES.md deploy/alerts.yml deploy/metrics.txt deploy/audit-events.txt deploy/PLAN.md $(DESTDIR)$(docdir)
+	install -m 644 README.md CHANGELOG LICENSE proto/LINK.md proto/NAMES.md deploy/alerts.yml deploy/metrics.txt deploy/audit-events.txt $(filter-out deploy/README.md,$(wildcard deploy/*.md)) $(DESTDIR)$(docdir)
 	install -d $(DESTDIR)$(docdir)/examples && install -m 644 deploy/examples/*.conf $(DESTDIR)$(docdir)/examples
 	deploy/man/build.sh $(OUT)/man $(OUT) deploy/man
 	install -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 $(DESTDIR)$(mandir)/man8

@@ -19,7 +19,9 @@ make -s install SAN=$sanitizers DESTDIR="$out/root" PREFIX=/usr/local
     echo ./usr/local/bin/sallyportctl
     echo ./usr/local/share/man/man5/sallyport-cluster.conf.5
     echo ./usr/local/share/doc/sallyport/examples/cluster.conf
-    echo ./usr/local/share/doc/sallyport/PLAN.md
+    for page in deploy/*.md; do
+        [ "$page" = deploy/README.md ] || echo "./usr/local/share/doc/sallyport/${page##*/}"
+    done
     echo ./usr/local/share/man/man1/sallyportctl.1
     for f in README.md CHANGELOG LICENSE LINK.md NAMES.md alerts.yml metrics.txt audit-events.txt; do
         echo "./usr/local/share/doc/sallyport/$f"

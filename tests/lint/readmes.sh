@@ -24,7 +24,7 @@ for readme in $(git ls-files -co --exclude-standard -- '*README.md'); do
         exists "$folder" "$name" || say "$readme names $name, which is not there"
     done
     for target in $(grep -oE '(^|`)make [a-z][a-z0-9-]*' "$readme" | cut -d' ' -f2 | sort -u); do
-        grep -qE "^(\.PHONY:.* )?$target( |:|$)|^$target:|$(echo "$target" | sed 's/-.*/-%/'):" Makefile deploy/install.mk tests/*.mk tests/*/*.mk ||
+        grep -qE "^(\.PHONY:.* )?$target( |:|$)|^$target:|$(echo "$target" | sed 's/-.*/-%/'):" Makefile deploy/*.mk tests/*.mk tests/*/*.mk ||
             say "$readme names make $target, which the Makefile does not have"
     done
 done
