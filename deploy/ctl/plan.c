@@ -4,8 +4,18 @@
 
 #include "common/mem.h"
 
-const char *const plan_role_names[] = { "router", "c2s", "sm", NULL };
+const char *const plan_role_names[] = { "router", "c2s", "sm", "s2s", NULL };
 const char *const plan_protocol_names[] = { "tcp", "udp", "unix", NULL };
+
+const struct conf_items *plan_processes(const struct plan_conf *conf, enum plan_role role)
+{
+    const struct conf_items *const all[PLAN_ROLE_COUNT] = { [PLAN_ROUTER] = &conf->routers,
+                                                            [PLAN_C2S] = &conf->c2s,
+                                                            [PLAN_SM] = &conf->sms,
+                                                            [PLAN_S2S] = &conf->s2s };
+
+    return all[role];
+}
 
 const struct plan_zone_conf *plan_zone(const struct plan_conf *conf, const char *name)
 {
@@ -81,6 +91,14 @@ bool plan_has_remote_components(const struct plan *p)
     return false;
 }
 
+bool plan_is_inside(const struct plan *p, const struct plan_node *c2s)
+{
+    for (size_t i = 0; i < p->node_count; i++)
+        if (p->nodes[i].role == PLAN_ROUTER && p->nodes[i].zone->kind == PLAN_ZONE_DMZ)
+            return false;
+    return c2s->zone->kind == PLAN_ZONE_PRIVATE;
+}
+
 struct str plan_endpoint(struct plan *p, struct str address, int64_t port)
 {
     bool is_six = str_find(address, ':') < address.n;
@@ -91,8 +109,9 @@ struct str plan_endpoint(struct plan *p, struct str address, int64_t port)
 /* --- nodes and links
  * --------------------------------------------------------------------------------------------- */
 
-static void add_nodes(struct plan *p, const struct conf_items *items, enum plan_role role)
+static void add_nodes(struct plan *p, enum plan_role role)
 {
+    const struct conf_items *items = plan_processes(p->conf, role);
     const struct plan_process_conf *conf = items->items;
 
     for (size_t i = 0; i < items->count; i++) {
@@ -127,16 +146,16 @@ static struct plan_link make_link(const struct plan_node *router, const struct p
 
 static void build(struct plan *p)
 {
-    struct plan_conf *c = p->conf;
+    size_t routers = p->conf->routers.count, count = 0;
 
-    p->nodes =
-        arena_alloc(&p->arena, (c->routers.count + c->c2s.count + c->sms.count) * sizeof *p->nodes);
-    add_nodes(p, &c->routers, PLAN_ROUTER);
-    add_nodes(p, &c->c2s, PLAN_C2S);
-    add_nodes(p, &c->sms, PLAN_SM);
-    p->links = arena_alloc(&p->arena, c->routers.count * p->node_count * sizeof *p->links);
-    for (size_t i = 0; i < c->routers.count; i++)
-        for (size_t k = c->routers.count; k < p->node_count; k++)
+    for (enum plan_role role = 0; role < PLAN_ROLE_COUNT; role++)
+        count += plan_processes(p->conf, role)->count;
+    p->nodes = arena_alloc(&p->arena, count * sizeof *p->nodes);
+    for (enum plan_role role = 0; role < PLAN_ROLE_COUNT; role++)
+        add_nodes(p, role);
+    p->links = arena_alloc(&p->arena, routers * count * sizeof *p->links);
+    for (size_t i = 0; i < routers; i++)
+        for (size_t k = routers; k < count; k++)
             p->links[p->link_count++] = make_link(&p->nodes[i], &p->nodes[k]);
 }
 
@@ -155,8 +174,10 @@ enum err plan_open(const char *path, struct plan **out_plan, struct buf *why)
     e = plan_check(p->conf, &sentences);
     if (e == ERR_OK) {
         build(p);
-        e = plan_find_flows(p, &sentences);
+        e = plan_check_mechanisms(p, &sentences);
     }
+    if (e == ERR_OK)
+        e = plan_find_flows(p, &sentences);
     if (e != ERR_OK)
         conf_add_places(&plan_conf_spec, path, buf_str(&sentences), why);
 fail:
@@ -175,49 +196,4 @@ void plan_free(struct plan *p)
     conf_free(&plan_conf_spec, p->conf);
     arena_fini(&p->arena);
     mem_free(p);
-}
-
-/* --- warnings --------------------------------------------------------------------------------- */
-
-static void warn_mechanisms(const struct plan *p, struct buf *out)
-{
-    const struct plan_domain_conf *domains = p->conf->domains.items;
-
-    for (size_t i = 0; i < p->conf->domains.count; i++) {
-        for (size_t k = 0; k < domains[i].mechanisms.count; k++) {
-            const char *m = domains[i].mechanisms.items[k];
-
-            if (strcmp(m, "PLAIN") == 0)
-                buf_printf(out,
-                           "WARNING: domain %s offers PLAIN: a connection manager in a dmz that is "
-                           "taken over reads the passwords of its clients.\n",
-                           domains[i].name);
-            if (strcmp(m, "EXTERNAL") == 0)
-                buf_printf(out,
-                           "WARNING: domain %s offers EXTERNAL: a connection manager in a dmz that "
-                           "is taken over can log in as anybody who has a certificate.\n",
-                           domains[i].name);
-        }
-    }
-}
-
-static void warn_routers(const struct plan *p, struct buf *out)
-{
-    for (size_t i = 0; i < p->node_count; i++)
-        if (p->nodes[i].role == PLAN_ROUTER && p->nodes[i].zone->kind == PLAN_ZONE_DMZ)
-            buf_printf(out,
-                       "WARNING: %.*s stands in zone %s, a dmz: it reads and can alter all that "
-                       "crosses it.\n",
-                       STR_ARG(p->nodes[i].name), p->nodes[i].zone->name);
-}
-
-void plan_warn(const struct plan *p, struct buf *out)
-{
-    bool has_dmz_c2s = false;
-
-    for (size_t i = 0; i < p->node_count; i++)
-        has_dmz_c2s |= p->nodes[i].role == PLAN_C2S && p->nodes[i].zone->kind == PLAN_ZONE_DMZ;
-    if (has_dmz_c2s)
-        warn_mechanisms(p, out);
-    warn_routers(p, out);
 }

@@ -6,7 +6,7 @@
 #include "common/arena.h"
 #include "deploy/ctl/plan_conf.h"
 
-enum plan_role { PLAN_ROUTER, PLAN_C2S, PLAN_SM };
+enum plan_role { PLAN_ROUTER, PLAN_C2S, PLAN_SM, PLAN_S2S, PLAN_ROLE_COUNT };
 extern const char *const plan_role_names[];
 
 struct plan_node {
@@ -20,7 +20,7 @@ struct plan_node {
     struct str address; /* of its host, for links */
 };
 
-/* Of a router with one leaf (c2s or sm). */
+/* Of a router with one leaf: a process of any other role. */
 struct plan_link {
     const struct plan_node *router, *leaf;
     const struct plan_node *dialler, *listener; /* these two again */
@@ -53,7 +53,7 @@ struct plan_flow {
 struct plan {
     struct arena arena;
     struct plan_conf *conf;
-    struct plan_node *nodes; /* routers, c2s, sms, each in the order of the file */
+    struct plan_node *nodes; /* by role, each in the order of the file */
     size_t node_count;
     struct plan_link *links;
     size_t link_count;
@@ -73,6 +73,15 @@ NODISCARD enum err plan_check(const struct plan_conf *conf, struct buf *why);
  */
 NODISCARD enum err plan_find_flows(struct plan *p, struct buf *why);
 
+/* What follows from places: a domain that would offer nothing to clients through a dmz;
+ * plan_warn.c. */
+NODISCARD enum err plan_check_mechanisms(const struct plan *p, struct buf *why);
+/* What is understood and cannot be installed by this version: explained, but no bundle is written.
+ * why: a sentence each, as of plan_check, with the reason and what to do; plan_warn.c. */
+NODISCARD enum err plan_check_version(const struct plan *p, struct buf *why);
+
+/* The sections of a role. */
+const struct conf_items *plan_processes(const struct plan_conf *conf, enum plan_role role);
 const struct plan_zone_conf *plan_zone(const struct plan_conf *conf,
                                        const char *name); /* NULL: none */
 const struct plan_host_conf *plan_host(const struct plan_conf *conf, const char *name);
@@ -87,10 +96,14 @@ bool plan_has_components(const struct plan *p, const struct plan_node *router);
 /* Whether a component dials from another host: then the port speaks TLS, for all of them. */
 bool plan_has_remote_components(const struct plan *p);
 
+/* Whether what a c2s carries stays out of every dmz: it and all routers are in private zones. */
+bool plan_is_inside(const struct plan *p, const struct plan_node *c2s);
+
 /* "ADDRESS:PORT", "[ADDRESS]:PORT". */
 struct str plan_endpoint(struct plan *p, struct str address, int64_t port);
 
-/* Warnings for people: what is allowed here and is dangerous. Lines. */
+/* Warnings for people: what is allowed here and is dangerous, and what plan_check_version refuses.
+ * Lines; plan_warn.c. */
 void plan_warn(const struct plan *p, struct buf *out);
 
 #endif

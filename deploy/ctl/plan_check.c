@@ -162,12 +162,28 @@ static void check_process(struct checker *c, enum plan_role role, const struct p
     if (role == PLAN_SM && zone && zone->kind == PLAN_ZONE_DMZ)
         refuse(c, "sm \"%s\": host: zone %s is a dmz; accounts and keys belong in a private zone",
                p->name, zone->name);
-    if (role == PLAN_C2S && p->starttls_port == 0 && p->tls_port == 0)
-        refuse(c, "c2s \"%s\": starttls_port: it has no port for clients", p->name);
+    if (role == PLAN_S2S && zone && zone->kind == PLAN_ZONE_PRIVATE)
+        refuse(c,
+               "s2s \"%s\": host: zone %s is private; other servers dial it: it belongs in a dmz",
+               p->name, zone->name);
+    if ((role == PLAN_C2S || role == PLAN_S2S) && p->starttls_port == 0 && p->tls_port == 0)
+        refuse(c, "%s \"%s\": starttls_port: it has no port where strangers could come in", section,
+               p->name);
     check_networks(c, p->name, "clients", &p->clients);
     check_networks(c, p->name, "proxies", &p->proxies);
     if (p->clients.count && p->proxies.count)
         refuse(c, "c2s \"%s\": proxies: clients and proxies exclude each other", p->name);
+}
+
+static void check_mechanisms(struct checker *c, const char *title, const char *key,
+                             const struct conf_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!is_made_of(list->items[i], UPPER DIGITS "-_") ||
+            str_ends_with(str_from(list->items[i]), STR("-PLUS")))
+            refuse(c,
+                   "domain \"%s\": %s: expected names as SCRAM-SHA-256 (without -PLUS), not \"%s\"",
+                   title, key, list->items[i]);
 }
 
 static void check_domains(struct checker *c)
@@ -182,9 +198,8 @@ static void check_domains(struct checker *c)
         if ((d->cert_file && !is_path(d->cert_file)) || (d->key_file && !is_path(d->key_file)))
             refuse(c, "domain \"%s\": cert: expected an absolute path of letters, digits and ._-",
                    d->name);
-        for (size_t k = 0; k < d->mechanisms.count; k++)
-            if (!is_made_of(d->mechanisms.items[k], UPPER DIGITS "-"))
-                refuse(c, "domain \"%s\": mechanisms: expected names of SASL mechanisms", d->name);
+        check_mechanisms(c, d->name, "mechanisms", &d->mechanisms);
+        check_mechanisms(c, d->name, "mechanisms_dmz", &d->mechanisms_dmz);
         for (size_t k = 0; k < d->admins.count; k++)
             if (strpbrk(d->admins.items[k], "\"\\$\n"))
                 refuse(c, "domain \"%s\": admins: expected addresses", d->name);
@@ -217,11 +232,6 @@ static void check_services(struct checker *c)
 /* --- what goes together
  * ------------------------------------------------------------------------------------------ */
 
-static const struct conf_items *processes(const struct plan_conf *conf, enum plan_role role)
-{
-    return role == PLAN_ROUTER ? &conf->routers : role == PLAN_C2S ? &conf->c2s : &conf->sms;
-}
-
 static bool has_port(const struct plan_process_conf *p, int64_t port)
 {
     return port && (p->link_port == port || p->starttls_port == port || p->tls_port == port ||
@@ -244,11 +254,11 @@ static void check_pair(struct checker *c, const char *section, const struct plan
 static void check_against_earlier(struct checker *c, enum plan_role role, size_t index)
 {
     const struct plan_process_conf *own =
-        &((const struct plan_process_conf *)processes(c->conf, role)->items)[index];
+        &((const struct plan_process_conf *)plan_processes(c->conf, role)->items)[index];
 
-    for (enum plan_role r = PLAN_ROUTER; r <= role; r++) {
-        const struct plan_process_conf *others = processes(c->conf, r)->items;
-        size_t count = r == role ? index : processes(c->conf, r)->count;
+    for (enum plan_role r = 0; r <= role; r++) {
+        const struct plan_process_conf *others = plan_processes(c->conf, r)->items;
+        size_t count = r == role ? index : plan_processes(c->conf, r)->count;
 
         for (size_t i = 0; i < count; i++)
             check_pair(c, plan_role_names[role], own, &others[i]);
@@ -277,10 +287,10 @@ static void check_layout(struct checker *c)
 
 static void check_processes(struct checker *c)
 {
-    for (enum plan_role role = PLAN_ROUTER; role <= PLAN_SM; role++) {
-        const struct conf_items *items = processes(c->conf, role);
+    for (enum plan_role role = 0; role < PLAN_ROLE_COUNT; role++) {
+        const struct conf_items *items = plan_processes(c->conf, role);
 
-        if (items->count == 0)
+        if (items->count == 0 && role != PLAN_S2S)
             refuse(c, "%s: expected at least one section %s \"NAME\"", plan_role_names[role],
                    plan_role_names[role]);
         for (size_t i = 0; i < items->count; i++) {

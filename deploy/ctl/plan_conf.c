@@ -74,7 +74,7 @@ static const struct conf_key host_keys[] = {
           0,                                                                                       \
           NULL,                                                                                    \
           NOW,                                                                                     \
-          "The user it runs as; sallyport-c2s, sallyport-router, sallyport-sm when absent." },     \
+          "The user it runs as; sallyport-ROLE (sallyport-c2s) when absent." },                    \
         { "log_level", CONF_TEXT, PROCESS(log_level),           "info", 0, 0,                      \
           NULL,        NOW,       "error, warn, info or debug." },                                 \
     {                                                                                              \
@@ -110,6 +110,16 @@ static const struct conf_key router_keys[] = {
     { 0 },
 };
 
+static const struct conf_key s2s_keys[] = {
+    PROCESS_KEYS,
+    LINK_PORT("5277"),
+    { "starttls_port", CONF_INT, PROCESS(starttls_port), "5269", 0, MAX_PORT, NULL, NOW,
+      "For other servers with STARTTLS; 0: none." },
+    { "tls_port", CONF_INT, PROCESS(tls_port), "5270", 0, MAX_PORT, NULL, NOW,
+      "For other servers with TLS from the first byte; 0: none." },
+    { 0 },
+};
+
 static const struct conf_key sm_keys[] = { PROCESS_KEYS, { 0 } };
 
 static const struct conf_key domain_keys[] = {
@@ -121,7 +131,11 @@ static const struct conf_key domain_keys[] = {
       "Bare JIDs of those who can be asked about it." },
     { "mechanisms", CONF_LIST, DOMAIN(mechanisms), "{SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1}", 1,
       16, NULL, NOW,
-      "SASL mechanisms. A connection manager sees what PLAIN sends, and is believed in what "
+      "SASL mechanisms, without -PLUS, for clients that come in through a c2s which stands inside: "
+      "in a private zone, and all routers too." },
+    { "mechanisms_dmz", CONF_LIST, DOMAIN(mechanisms_dmz), "", 0, 16, NULL, NOW,
+      "Those for clients that come in through any other c2s; when absent mechanisms without PLAIN "
+      "and EXTERNAL: a c2s that is taken over reads what PLAIN sends, and is believed in what "
       "EXTERNAL shows." },
     { "register", CONF_BOOL, DOMAIN(may_register), "no", 0, 0, NULL, NOW,
       "Strangers may make accounts." },
@@ -166,6 +180,9 @@ static const struct conf_section sections[] = {
     TITLED("router", router_keys, routers, plan_process_conf,
            "A router. In a private zone it dials the c2s of a dmz; in a dmz everybody dials it."),
     TITLED("sm", sm_keys, sms, plan_process_conf, "A session manager."),
+    TITLED("s2s", s2s_keys, s2s, plan_process_conf,
+           "A server connection manager, in a dmz. Its program is not part of this version: it is "
+           "explained, and no bundle is written."),
     TITLED("domain", domain_keys, domains, plan_domain_conf, "A domain that is served."),
     TITLED("component", component_keys, components, plan_component_conf,
            "A third-party component (XEP-0114), by its domain."),

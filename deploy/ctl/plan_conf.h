@@ -27,7 +27,7 @@ struct plan_process_conf {
     char *user; /* NULL: sallyport-ROLE */
     char *log_level;
     int64_t link_port;               /* where peers dial it, if any does */
-    int64_t starttls_port, tls_port; /* c2s; 0: none */
+    int64_t starttls_port, tls_port; /* c2s, s2s: where strangers come in; 0: none */
     struct conf_list clients;        /* c2s: networks that clients come from; empty: any */
     struct conf_list proxies;        /* c2s: only these may connect, and speak PROXY v2 */
     int64_t component_port;          /* router */
@@ -38,6 +38,7 @@ struct plan_domain_conf {
     char *name;
     char *cert_file, *key_file; /* on the hosts of c2s; NULL: in config_dir/tls */
     struct conf_list admins, mechanisms;
+    struct conf_list mechanisms_dmz; /* empty: mechanisms without PLAIN and EXTERNAL */
     bool may_register, may_change_password;
 };
 
@@ -74,7 +75,7 @@ struct plan_conf {
     char *company_ca, *company_crl,
         *company_certs; /* the company's own PKI; NULL: a CA of this plan */
     int64_t cert_ms;
-    struct conf_items zones, hosts, c2s, routers, sms, domains, components, services;
+    struct conf_items zones, hosts, c2s, routers, sms, s2s, domains, components, services;
 };
 
 extern const struct conf_spec plan_conf_spec;

@@ -1,19 +1,12 @@
-/* Every flow that follows from the plan: links, clients, components, what hosts and session
- * managers need from the perimeter, and the sockets inside each host. Firewalls, units and the
- * table for people are all made from these, so they cannot disagree. */
-#include "deploy/ctl/plan.h"
+/* Every flow that follows from the plan: links, clients, other servers, components, and the sockets
+ * inside each host; what hosts and processes need from the perimeter is plan_perimeter.c's.
+ * Firewalls, units and the table for people are all made from these, so they cannot disagree. */
+#include "deploy/ctl/plan_flow_parts.h"
 
 #include "common/mem.h"
 
-struct maker {
-    struct plan *p;
-    size_t cap;
-    struct buf *why;
-    bool is_good;
-};
-
-static struct plan_flow *add(struct maker *m, struct plan_end from, struct plan_end to,
-                             enum plan_protocol protocol)
+struct plan_flow *plan_flow_add(struct plan_flow_maker *m, struct plan_end from, struct plan_end to,
+                                enum plan_protocol protocol)
 {
     struct plan *p = m->p;
 
@@ -31,7 +24,7 @@ static struct plan_flow *add(struct maker *m, struct plan_end from, struct plan_
     return &p->flows[p->flow_count++];
 }
 
-static const struct str *texts(struct maker *m, const struct conf_list *list)
+const struct str *plan_flow_texts(struct plan_flow_maker *m, const struct conf_list *list)
 {
     struct str *out = arena_alloc(&m->p->arena, list->count * sizeof *out);
 
@@ -48,7 +41,7 @@ static struct plan_end end_of_node(const struct plan_node *n)
 }
 
 /* As a source it may use any address of its host: the kernel picks one by its routes. */
-static struct plan_end end_of_dialler(struct maker *m, const struct plan_node *n)
+struct plan_end plan_flow_dialler(struct plan_flow_maker *m, const struct plan_node *n)
 {
     struct plan_end e = end_of_node(n);
     const struct conf_list *list = &n->host->addresses;
@@ -62,19 +55,13 @@ static struct plan_end end_of_dialler(struct maker *m, const struct plan_node *n
     return e;
 }
 
-static struct plan_end end_of_host(struct maker *m, const struct plan_host_conf *h)
-{
-    return (struct plan_end){ STR("host"), str_from(h->name),       str_from(h->zone),
-                              NULL,        texts(m, &h->addresses), h->addresses.count };
-}
-
-static struct plan_end outside(struct str name, struct str zone, const struct str *addresses,
-                               size_t count)
+struct plan_end plan_flow_outside(struct str name, struct str zone, const struct str *addresses,
+                                  size_t count)
 {
     return (struct plan_end){ name, STR(""), zone, NULL, addresses, count };
 }
 
-static bool is_inward(const struct plan_conf *conf, struct str from_zone, const char *to_zone)
+bool plan_flow_is_inward(const struct plan_conf *conf, struct str from_zone, const char *to_zone)
 {
     const struct plan_zone_conf *to = plan_zone(conf, to_zone);
     const struct plan_zone_conf *zones = conf->zones.items;
@@ -93,13 +80,15 @@ static const char *const link_carries[] = {
                  "answers and host tables back; keepalives",
     [PLAN_SM] =
         "frames: all that sessions, components and other session managers exchange; keepalives",
+    [PLAN_S2S] = "frames: stanzas of other servers to session managers and back; keepalives",
 };
 
-static void add_link(struct maker *m, const struct plan_link *l)
+static void add_link(struct plan_flow_maker *m, const struct plan_link *l)
 {
     struct plan *p = m->p;
-    struct plan_flow *f = add(m, end_of_dialler(m, l->dialler), end_of_node(l->listener),
-                              l->is_unix ? PLAN_UNIX : PLAN_TCP);
+    struct plan_flow *f =
+        plan_flow_add(m, plan_flow_dialler(m, l->dialler), end_of_node(l->listener),
+                      l->is_unix ? PLAN_UNIX : PLAN_TCP);
 
     f->carries = str_from(link_carries[l->leaf->role]);
     f->why = l->dialler == l->router ? STR("link; the router stands inside and dials out")
@@ -120,25 +109,34 @@ static void add_link(struct maker *m, const struct plan_link *l)
                                STR_ARG(l->listener->full_name), plan_role_names[l->listener->role]);
 }
 
-/* --- clients and components
- * -------------------------------------------------------------------------------------- */
+/* --- clients, other servers, components ------------------------------------------------------- */
 
-static void add_clients(struct maker *m, const struct plan_node *n, int64_t port, const char *how)
+/* Where strangers come in: all addresses of the host. */
+static struct plan_end end_of_stranger(struct plan_flow_maker *m, const struct plan_node *n)
+{
+    struct plan_end to = end_of_node(n);
+
+    to.addresses = plan_flow_texts(m, &n->host->addresses);
+    to.address_count = n->host->addresses.count;
+    return to;
+}
+
+static void add_clients(struct plan_flow_maker *m, const struct plan_node *n, int64_t port,
+                        const char *how)
 {
     const struct plan_process_conf *c = n->conf;
     const struct conf_list *networks = c->proxies.count ? &c->proxies : &c->clients;
     bool is_open = n->zone->kind == PLAN_ZONE_DMZ;
-    struct plan_end to = end_of_node(n);
+    struct plan_end to = end_of_stranger(m, n);
     struct plan_flow *f;
 
     if (port == 0)
         return;
-    to.addresses = texts(m, &n->host->addresses);
-    to.address_count = n->host->addresses.count;
-    f = add(m,
-            outside(c->proxies.count ? STR("proxies") : STR("clients"),
-                    is_open ? STR("Internet") : to.zone, texts(m, networks), networks->count),
-            to, PLAN_TCP);
+    f = plan_flow_add(m,
+                      plan_flow_outside(c->proxies.count ? STR("proxies") : STR("clients"),
+                                        is_open ? STR("Internet") : to.zone,
+                                        plan_flow_texts(m, networks), networks->count),
+                      to, PLAN_TCP);
     f->port = (uint16_t)port;
     f->identity = arena_printf(
         &m->p->arena,
@@ -149,13 +147,45 @@ static void add_clients(struct maker *m, const struct plan_node *n, int64_t port
                               : STR("clients");
 }
 
-static void add_component(struct maker *m, const struct plan_component_conf *c,
+/* Other servers dial us, and we dial them, by what the DNS says. */
+static void add_servers(struct plan_flow_maker *m, const struct plan_node *n)
+{
+    static const uint16_t ports[] = { 5269, 5270 };
+    const struct {
+        int64_t port;
+        const char *how;
+    } doors[] = { { n->conf->starttls_port, "TLS by STARTTLS" },
+                  { n->conf->tls_port, "TLS from the first byte" } };
+    struct plan_end servers = plan_flow_outside(STR("servers"), STR("Internet"), NULL, 0);
+    struct plan_flow *f;
+
+    for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
+        if (doors[i].port == 0)
+            continue;
+        f = plan_flow_add(m, servers, end_of_stranger(m, n), PLAN_TCP);
+        f->port = (uint16_t)doors[i].port;
+        f->identity = arena_printf(
+            &m->p->arena, "%s, certificates of both domains, or dialback (XEP-0220)", doors[i].how);
+        f->carries = STR("XMPP streams of other servers");
+        f->why = STR("other servers");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        f = plan_flow_add(m, plan_flow_dialler(m, n), servers, PLAN_TCP);
+        f->port = ports[i];
+        f->identity = STR("TLS, certificates of both domains, or dialback (XEP-0220)");
+        f->carries = STR("XMPP streams to other servers");
+        f->why = STR("other servers; one that publishes another port is not reached");
+    }
+}
+
+static void add_component(struct plan_flow_maker *m, const struct plan_component_conf *c,
                           const struct plan_node *router)
 {
     bool is_local = c->addresses.count == 0, is_plain = !plan_has_remote_components(m->p);
     struct plan_end to = end_of_node(router),
-                    from = outside(arena_printf(&m->p->arena, "component %s", c->domain),
-                                   str_from(c->zone), texts(m, &c->addresses), c->addresses.count);
+                    from = plan_flow_outside(arena_printf(&m->p->arena, "component %s", c->domain),
+                                             str_from(c->zone), plan_flow_texts(m, &c->addresses),
+                                             c->addresses.count);
     static const struct str loopback = { "127.0.0.1", 9 };
     struct plan_flow *f;
 
@@ -167,7 +197,7 @@ static void add_component(struct maker *m, const struct plan_component_conf *c,
     }
     if (is_plain)
         to.addresses = &loopback;
-    f = add(m, from, to, PLAN_TCP);
+    f = plan_flow_add(m, from, to, PLAN_TCP);
     f->port = (uint16_t)router->conf->component_port;
     f->identity =
         is_plain ? STR("XEP-0114 secret; plain TCP on loopback")
@@ -177,7 +207,7 @@ static void add_component(struct maker *m, const struct plan_component_conf *c,
     f->why = STR("third-party component (XEP-0114)");
 }
 
-static void add_components(struct maker *m)
+static void add_components(struct plan_flow_maker *m)
 {
     const struct plan_component_conf *items = m->p->conf->components.items;
 
@@ -189,7 +219,7 @@ static void add_components(struct maker *m)
 
             if (n->role != PLAN_ROUTER ||
                 (items[i].addresses.count &&
-                 is_inward(m->p->conf, str_from(items[i].zone), n->zone->name)))
+                 plan_flow_is_inward(m->p->conf, str_from(items[i].zone), n->zone->name)))
                 continue;
             add_component(m, &items[i], n);
             has_router = true;
@@ -204,117 +234,9 @@ static void add_components(struct maker *m)
     }
 }
 
-/* --- the perimeter ---------------------------------------------------------------------------- */
-
-enum user { BY_HOST, BY_SM, TO_HOST };
-
-static const struct service_kind {
-    uint16_t port;
-    bool has_tcp, has_udp;
-    enum user user;
-    const char *identity, *carries, *why;
-} kinds[] = {
-    [PLAN_DNS] = { 53, true, true, BY_HOST, "the address", "names to look up",
-                   "name resolution of the host; links are dialled by address and do not need it" },
-    [PLAN_NTP] = { 123, false, true, BY_HOST, "the address; NTS where the server has it",
-                   "the time", "certificates and logs need the right time" },
-    [PLAN_SYSLOG] = { 6514, true, false, BY_HOST, "TLS, the server's certificate",
-                      "logs and audit events, without bodies and secrets",
-                      "logs leave the host at once" },
-    [PLAN_LDAP] = { 636, true, false, BY_SM,
-                    "TLS, the server's certificate; the session manager's service account",
-                    "searches for accounts, binds with users' passwords",
-                    "accounts live in the directory" },
-    [PLAN_KDC] = { 88, true, true, BY_SM, "Kerberos", "service tickets", "GSSAPI logins" },
-    [PLAN_DATABASE] = { 5432, true, false, BY_SM,
-                        "TLS on both sides; the session manager's database role",
-                        "everything durable", "the store" },
-    [PLAN_MONITORING] = { 9100, true, false, TO_HOST, "the monitoring system's own",
-                          "metrics, read through the host's own agent: processes show them on Unix "
-                          "sockets alone",
-                          "monitoring" },
-};
-
-static bool has_sm(const struct plan *p, const struct plan_host_conf *h)
-{
-    for (size_t i = 0; i < p->node_count; i++)
-        if (p->nodes[i].role == PLAN_SM && p->nodes[i].host == h)
-            return true;
-    return false;
-}
-
-static bool uses(const struct plan *p, const struct plan_service_conf *s,
-                 const struct plan_host_conf *h)
-{
-    for (size_t i = 0; i < s->hosts.count; i++)
-        if (strcmp(s->hosts.items[i], h->name) == 0)
-            return true;
-    if (s->hosts.count)
-        return false;
-    return kinds[s->kind].user == BY_SM ? has_sm(p, h) : strcmp(h->zone, s->zone) == 0;
-}
-
-static void add_use(struct maker *m, const struct plan_service_conf *s, struct plan_end ours,
-                    enum plan_protocol protocol)
-{
-    const struct service_kind *k = &kinds[s->kind];
-    struct plan_end theirs =
-        outside(str_from(s->name), str_from(s->zone), texts(m, &s->addresses), s->addresses.count);
-    struct plan_flow *f =
-        k->user == TO_HOST ? add(m, theirs, ours, protocol) : add(m, ours, theirs, protocol);
-
-    f->port = s->port ? (uint16_t)s->port : k->port;
-    f->identity = str_from(k->identity);
-    f->carries = str_from(k->carries);
-    f->why = str_from(k->why);
-}
-
-static void add_service_on(struct maker *m, const struct plan_service_conf *s,
-                           const struct plan_host_conf *h)
-{
-    const struct service_kind *k = &kinds[s->kind];
-
-    for (size_t i = 0; i < m->p->node_count || k->user != BY_SM; i++) {
-        const struct plan_node *n = &m->p->nodes[i];
-        struct plan_end ours = k->user == BY_SM ? end_of_dialler(m, n) : end_of_host(m, h);
-
-        if (k->user == BY_SM && (n->role != PLAN_SM || n->host != h))
-            continue;
-        if (k->has_udp)
-            add_use(m, s, ours, PLAN_UDP);
-        if (k->has_tcp)
-            add_use(m, s, ours, PLAN_TCP);
-        if (k->user != BY_SM)
-            return;
-    }
-}
-
-static void add_service(struct maker *m, const struct plan_service_conf *s)
-{
-    const struct plan_host_conf *hosts = m->p->conf->hosts.items;
-
-    for (size_t i = 0; i < m->p->conf->hosts.count; i++) {
-        const struct plan_host_conf *h = &hosts[i];
-        bool is_to_host = kinds[s->kind].user == TO_HOST;
-
-        if (!uses(m->p, s, h))
-            continue;
-        if (is_to_host ? is_inward(m->p->conf, str_from(s->zone), h->zone)
-                       : is_inward(m->p->conf, str_from(h->zone), s->zone)) {
-            buf_printf(m->why,
-                       "service \"%s\": hosts: between %s (zone %s) and zone %s it would open "
-                       "connections from a dmz to the inside; give the dmz a service of its own\n",
-                       s->name, h->name, h->zone, s->zone);
-            m->is_good = false;
-            continue;
-        }
-        add_service_on(m, s, h);
-    }
-}
-
 /* --- inside a host ---------------------------------------------------------------------------- */
 
-static void add_sockets(struct maker *m, const struct plan_node *n)
+static void add_sockets(struct plan_flow_maker *m, const struct plan_node *n)
 {
     static const struct {
         const char *folder, *suffix, *who, *carries, *why;
@@ -332,7 +254,7 @@ static void add_sockets(struct maker *m, const struct plan_node *n)
         struct plan_flow *f;
 
         local.name = str_from(rows[i].who);
-        f = add(m, local, end_of_node(n), PLAN_UNIX);
+        f = plan_flow_add(m, local, end_of_node(n), PLAN_UNIX);
         f->path = arena_printf(&m->p->arena, "%s%s/%.*s%s", m->p->conf->run_dir, rows[i].folder,
                                STR_ARG(n->name), rows[i].suffix);
         f->identity =
@@ -345,20 +267,22 @@ static void add_sockets(struct maker *m, const struct plan_node *n)
 
 enum err plan_find_flows(struct plan *p, struct buf *why)
 {
-    struct maker m = { .p = p, .why = why, .is_good = true };
-    const struct plan_service_conf *services = p->conf->services.items;
+    struct plan_flow_maker m = { .p = p, .why = why, .is_good = true };
 
     for (size_t i = 0; i < p->node_count; i++) {
-        if (p->nodes[i].role != PLAN_C2S)
-            continue;
-        add_clients(&m, &p->nodes[i], p->nodes[i].conf->starttls_port, "TLS by STARTTLS");
-        add_clients(&m, &p->nodes[i], p->nodes[i].conf->tls_port, "TLS from the first byte");
+        const struct plan_node *n = &p->nodes[i];
+
+        if (n->role == PLAN_C2S) {
+            add_clients(&m, n, n->conf->starttls_port, "TLS by STARTTLS");
+            add_clients(&m, n, n->conf->tls_port, "TLS from the first byte");
+        } else if (n->role == PLAN_S2S) {
+            add_servers(&m, n);
+        }
     }
     for (size_t i = 0; i < p->link_count; i++)
         add_link(&m, &p->links[i]);
     add_components(&m);
-    for (size_t i = 0; i < p->conf->services.count; i++)
-        add_service(&m, &services[i]);
+    plan_add_services(&m);
     for (size_t i = 0; i < p->node_count; i++)
         add_sockets(&m, &p->nodes[i]);
     return m.is_good ? ERR_OK : ERR_MALFORMED;

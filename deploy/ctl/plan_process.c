@@ -122,16 +122,32 @@ static void write_router(struct plan *p, const struct plan_node *n, struct buf *
                    items[i].domain, p->conf->config_dir, STR_ARG(n->name), items[i].domain);
 }
 
+/* Whose clients may use what a c2s in a dmz could read. */
+static void write_inside(const struct plan *p, struct buf *out)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->node_count; i++) {
+        const struct plan_node *n = &p->nodes[i];
+
+        if (n->role == PLAN_C2S && plan_is_inside(p, n))
+            buf_printf(out, "%s\"%.*s\"", count++ ? ", " : "inside = {", STR_ARG(n->full_name));
+    }
+    buf_add(out, count ? STR("}\n") : STR(""));
+}
+
 static void write_sm(const struct plan *p, const struct plan_node *n, struct buf *out)
 {
     const struct plan_domain_conf *domains = p->conf->domains.items;
 
     buf_printf(out, "\nstore_path = \"%s/%.*s/store.db\"\n", p->conf->state_dir, STR_ARG(n->name));
+    write_inside(p, out);
     for (size_t i = 0; i < p->conf->domains.count; i++) {
         const struct plan_domain_conf *d = &domains[i];
 
         buf_printf(out, "\nhost \"%s\" {\n", d->name);
         write_list(out, "mechanisms", &d->mechanisms);
+        write_list(out, "mechanisms_dmz", &d->mechanisms_dmz);
         write_list(out, "admins", &d->admins);
         buf_printf(out, "    register = %s\n", d->may_register ? "yes" : "no");
         buf_printf(out, "    change_password = %s\n}\n", d->may_change_password ? "yes" : "no");
@@ -150,8 +166,8 @@ void plan_write_process(struct plan *p, const struct plan_node *n, struct buf *o
         write_c2s(p, n, out);
     else if (n->role == PLAN_ROUTER)
         write_router(p, n, out);
-    else
-        write_sm(p, n, out);
+    else if (n->role == PLAN_SM)
+        write_sm(p, n, out); /* what s2s needs comes with the program: plan_check_version */
     for (size_t i = 0; i < p->link_count; i++)
         if (p->links[i].router == n || p->links[i].leaf == n)
             write_peer(p, &p->links[i], n, out);

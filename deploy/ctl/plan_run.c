@@ -148,11 +148,12 @@ static const struct verb verbs[] = {
 
 static int code_of(enum err e)
 {
-    return e == ERR_OK          ? CTL_OK
-           : e == ERR_NOT_FOUND ? CTL_NO_SUCH
-           : e == ERR_DENIED    ? CTL_DENIED
-           : e == ERR_MALFORMED ? CTL_USAGE
-                                : CTL_FAILED;
+    return e == ERR_OK            ? CTL_OK
+           : e == ERR_NOT_FOUND   ? CTL_NO_SUCH
+           : e == ERR_DENIED      ? CTL_DENIED
+           : e == ERR_MALFORMED   ? CTL_USAGE
+           : e == ERR_UNSUPPORTED ? EXIT_CONF
+                                  : CTL_FAILED;
 }
 
 static enum err open_keys(struct work *w)
@@ -170,19 +171,22 @@ static enum err open_keys(struct work *w)
     return plan_ca_open(&w->ca, &w->why);
 }
 
-/* Several session managers need a store that they share. */
-static enum err check_store(struct work *w)
+static enum err check_version(struct work *w)
 {
-    if (w->plan->conf->sms.count <= 1)
-        return ERR_OK;
-    buf_printf(&w->why, "this version's session manager has the embedded store alone: a cluster "
-                        "has one. plan --explain shows the flows of several");
-    return ERR_UNSUPPORTED;
+    struct buf sentences = { 0 };
+    enum err e = plan_check_version(w->plan, &sentences);
+
+    if (e != ERR_OK) {
+        conf_add_places(&plan_conf_spec, w->r->file, buf_str(&sentences), &w->why);
+        buf_printf(&w->why, "nothing was written; plan --explain shows the flows all the same\n");
+    }
+    buf_fini(&sentences);
+    return e;
 }
 
 static enum err make(struct work *w, const struct verb *verb)
 {
-    enum err e = check_store(w);
+    enum err e = check_version(w);
 
     if (e == ERR_OK)
         e = open_keys(w);

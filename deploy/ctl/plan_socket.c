@@ -108,7 +108,7 @@ struct str plan_write_sockets(struct plan *p, const struct plan_node *n, struct 
 {
     struct str names = STR("");
 
-    for (int direct = 0; direct <= 1 && n->role == PLAN_C2S; direct++) {
+    for (int direct = 0; direct <= 1 && (n->role == PLAN_C2S || n->role == PLAN_S2S); direct++) {
         int64_t port = direct ? n->conf->tls_port : n->conf->starttls_port;
 
         for (size_t i = 0; i < n->host->addresses.count && port; i++)

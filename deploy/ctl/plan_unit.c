@@ -50,6 +50,7 @@ static const struct {
     [PLAN_ROUTER] = { "router", "" },
     /* It is ready when it knows which hosts there are, which a router tells it. */
     [PLAN_C2S] = { "connection manager", "TimeoutStartSec=infinity\n" },
+    [PLAN_S2S] = { "server connection manager", "" },
     [PLAN_SM] = { "session manager", "StateDirectory=sallyport/%i\nStateDirectoryMode=0700\n" },
 };
 
@@ -94,6 +95,8 @@ static void write_network(const struct plan *p, const struct plan_node *n, struc
 
         if (f->from.node != n || f->protocol == PLAN_UNIX)
             continue;
+        if (f->to.address_count == 0) /* other servers: wherever they are */
+            buf_printf(out, "%sany", count++ ? " " : "IPAddressAllow=");
         for (size_t k = 0; k < f->to.address_count; k++)
             buf_printf(out, "%s%.*s",
                        count++ ? " " : "IPAddressAllow=", STR_ARG(f->to.addresses[k]));

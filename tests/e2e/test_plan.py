@@ -535,15 +535,36 @@ def test_several_session_managers_with_all_routers_in_the_dmz_are_refused_unless
     assert "needs a router in a private zone" in p.run("--explain", p.file, check=False).stderr
     p.write(more='sm "sm-2" {{ host = "core-1" user = "{user}" }}\nrouter "router-2" {{ host = "core-1" user = "{user}" link_port = {p4} }}')
     assert p.run("--explain", p.file).returncode == 0
+    done = p.run(p.file, check=False)
+    assert done.returncode == 78 and re.search(r'cluster.conf:\d+: sm "sm-2": .* Leave one section sm', done.stderr), done.stderr
+    assert not p.out.exists()
+
+
+def test_a_server_connection_manager_is_explained_and_not_written_silently(plan):
+    p = plan()
+    p.write(more='s2s "s2s-1" {{ host = "gate-1" user = "{user}" }}\nservice "dns" {{ kind = "dns" zone = "dmz" address = {{"127.0.0.9"}} }}')
+    done = p.run("--explain=json", p.file)
+    assert "explained, but not installed" in done.stderr
+    flows = {(f["from"], f["to"], f["protocol"], f["port"]) for f in json.loads(done.stdout) if "s2s-1" in (f["from"], f["to"]) and f["protocol"] != "unix"}
+    assert flows == {("servers", "s2s-1", "tcp", "5269"), ("servers", "s2s-1", "tcp", "5270"), ("s2s-1", "servers", "tcp", "5269"), ("s2s-1", "servers", "tcp", "5270"),
+                     ("router-1", "s2s-1", "tcp", "5277"), ("s2s-1", "dns", "udp", "53"), ("s2s-1", "dns", "tcp", "53")}
+    done = p.run(p.file, check=False)
+    assert done.returncode == 78 and re.search(r'cluster.conf:\d+: s2s "s2s-1": the program sallyport-s2s is not part', done.stderr), done.stderr
+    assert not p.out.exists()
 
 
 def test_plain_passwords_and_a_router_in_the_dmz_are_told_loudly(plan):
     p = plan("gate-1")
     assert "stands in zone dmz" in p.run("--explain", p.file).stdout.splitlines()[0]
     assert "stands in zone dmz" in p.run("--explain=json", p.file).stderr
-    p.file.write_text(p.file.read_text().replace('domain "example.com" {', 'domain "example.com" { mechanisms = {"SCRAM-SHA-256", "PLAIN", "EXTERNAL"}'))
-    said = p.run("--explain", p.file).stdout
-    assert "offers PLAIN" in said and "offers EXTERNAL" in said
+    text = p.file.read_text()
+    p.file.write_text(text.replace('domain "example.com" {', 'domain "example.com" { mechanisms = {"SCRAM-SHA-256", "PLAIN", "EXTERNAL"}'))
+    assert "PLAIN" not in p.run("--explain", p.file).stdout  # off where it is dangerous
+    p.file.write_text(text.replace('domain "example.com" {', 'domain "example.com" { mechanisms_dmz = {"SCRAM-SHA-256", "PLAIN", "EXTERNAL"}'))
+    done = p.run("--explain", p.file)
+    assert re.search(r"^WARNING: domain example.com has PLAIN on through a dmz \(c2s-1\): .* reads the password", done.stdout, re.M) and done.returncode == 0
+    assert re.search(r"^WARNING: domain example.com has EXTERNAL on through a dmz \(c2s-1\): .* can log in as anybody", done.stdout, re.M)
+    assert "has PLAIN on" in p.make().stderr and "has PLAIN on" in (p.out / "flows.txt").read_text()
 
 
 def test_a_wrong_passphrase_changes_nothing(plan):

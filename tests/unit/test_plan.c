@@ -1,58 +1,6 @@
 /* The plan: who dials whom by the place of the router, what is refused, and what units and firewall
  * make of the flows. */
-#include "common/mem.h"
-#include "deploy/ctl/plan.h"
-#include "deploy/ctl/plan_explain.h"
-#include "deploy/ctl/plan_write.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define HOSTS                                                                                      \
-    "internal_domain = \"internal\"\n"                                                             \
-    "zone \"dmz\" { kind = dmz }\nzone \"office\" { kind = private }\n"                            \
-    "host \"gate\" { zone = dmz address = { \"192.0.2.10\", \"2001:db8::10\" } link_address = "    \
-    "\"10.1.0.10\" }\n"                                                                            \
-    "host \"gate-b\" { zone = dmz address = { \"192.0.2.11\" } }\n"                                \
-    "host \"core\" { zone = office address = { \"10.2.0.5\" } }\n"                                 \
-    "host \"core-b\" { zone = office address = { \"10.2.0.6\" } }\n"                               \
-    "domain \"example.com\" { }\n"
-#define LEAVES "c2s \"c2s-1\" { host = gate }\nsm \"sm-1\" { host = core }\n"
-
-static enum err open_text(const char *text, struct plan **out, struct buf *why)
-{
-    char path[] = "/tmp/sallyport-plan-XXXXXX";
-    int fd = mkstemp(path);
-    enum err e;
-
-    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    close(fd);
-    e = plan_open(path, out, why);
-    unlink(path);
-    return e;
-}
-
-static struct plan *plan_of(const char *text)
-{
-    struct plan *p = NULL;
-    struct buf why = { 0 };
-
-    if (open_text(text, &p, &why) != ERR_OK)
-        fail_msg("%.*s", (int)why.n, why.p);
-    buf_fini(&why);
-    return p;
-}
-
-static bool holds(const struct buf *b, const char *text)
-{
-    return b->n > 0 && memmem(b->p, b->n, text, strlen(text)) != NULL;
-}
+#include "tests/unit/plan_bench.h"
 
 static const struct plan_link *link_of(const struct plan *p, const char *router, const char *leaf)
 {
@@ -164,6 +112,19 @@ static void what_cannot_be_is_refused_with_a_sentence(void **state)
         { HOSTS LEAVES "router \"r\" { host = core }\ncomponent \"c.example\" { zone = dmz address "
                        "= { \"192.0.2.9\" } }",
           "inwards" },
+        { HOSTS LEAVES "router \"r\" { host = core }\ns2s \"s\" { host = core }",
+          "it belongs in a dmz" },
+        { HOSTS LEAVES "router \"r\" { host = core }\ns2s \"s\" { host = gate-b }",
+          "a service of kind dns is needed that host gate-b may ask" },
+        { HOSTS LEAVES "router \"r\" { host = core }\ns2s \"s\" { host = gate-b starttls_port = 0 "
+                       "tls_port = 0 }",
+          "no port where strangers" },
+        { HOSTS LEAVES
+          "router \"r\" { host = core }\ndomain \"b.example\" { mechanisms = { PLAIN } }",
+          "nobody could log in through c2s-1" },
+        { HOSTS LEAVES "router \"r\" { host = core }\ndomain \"b.example\" { mechanisms_dmz = { "
+                       "SCRAM-SHA-1-PLUS } }",
+          "without -PLUS" },
         { HOSTS LEAVES "router \"r\" { host = core }\nconfig_dir = \"/etc/a b\"", "absolute path" },
         { HOSTS LEAVES "router \"r\" { host = core }\nconfig_dir = \"/etc/x%i\"", "absolute path" },
     };
@@ -180,13 +141,21 @@ static void what_cannot_be_is_refused_with_a_sentence(void **state)
     }
 }
 
-static void several_session_managers_are_planned_when_a_router_is_inside(void **state)
+static void several_session_managers_are_explained_when_a_router_is_inside(void **state)
 {
     struct plan *p = plan_of(HOSTS LEAVES "sm \"sm-2\" { host = core-b }\nrouter \"r\" { host = "
                                           "gate }\nrouter \"q\" { host = core }");
+    struct buf why = { 0 }, warnings = { 0 };
 
     (void)state;
     assert_int_equal(p->link_count, 6);
+    assert_int_equal(plan_check_version(p, &why), ERR_UNSUPPORTED);
+    assert_true(holds(&why, "sm \"sm-2\": ") && holds(&why, "embedded database") &&
+                holds(&why, "Leave one section sm"));
+    plan_warn(p, &warnings);
+    assert_true(holds(&warnings, "WARNING: explained, but not installed: sm \"sm-2\""));
+    buf_fini(&why);
+    buf_fini(&warnings);
     plan_free(p);
 }
 
@@ -296,7 +265,7 @@ int main(void)
         cmocka_unit_test(who_dials_follows_from_the_zones),
         cmocka_unit_test(no_flow_between_processes_leads_from_a_dmz_to_the_inside),
         cmocka_unit_test(what_cannot_be_is_refused_with_a_sentence),
-        cmocka_unit_test(several_session_managers_are_planned_when_a_router_is_inside),
+        cmocka_unit_test(several_session_managers_are_explained_when_a_router_is_inside),
         cmocka_unit_test(the_firewall_lets_through_what_is_declared_and_nothing_of_ours_besides),
         cmocka_unit_test(a_process_that_dials_nobody_gets_no_network),
         cmocka_unit_test(a_host_is_told_its_own_flows_alone),
