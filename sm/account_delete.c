@@ -39,7 +39,7 @@ static void on_deleted(void *owner, enum err e, int64_t changes)
 static void delete_rows(struct deletion *d)
 {
     static const enum store_statement statements[] = { STORE_ROSTER_CLEAR, STORE_DATA_CLEAR, STORE_OFFLINE_CLEAR, STORE_SECRET_DELETE,
-                                                       STORE_ACCOUNT_DELETE };
+                                                       STORE_USE_CLEAR, STORE_ACCOUNT_DELETE };
     struct store_tx *tx = store_begin(d->sm->store);
 
     for (size_t i = 0; i < ARRAY_LEN(statements); i++) {

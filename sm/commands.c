@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "sm/account.h"
 #include "sm/auth/auth.h"
+#include "sm/incident.h"
 #include "sm/session.h"
 #include "sm/store/store.h"
 
@@ -287,6 +288,8 @@ const struct ctl_command commands_table[] = {
     { "users", CTL_READ, 0, 1, "users [HOST]", "Lists accounts.", run_users },
     { "sessions", CTL_READ, 0, 1, "sessions [JID]", "Lists sessions.", run_sessions },
     { "kick", CTL_ADMIN, 1, 1, "kick JID", "Ends one session (full address) or all of an account (bare).", run_kick },
+    { "incident", CTL_ADMIN, 2, 6, "incident c2s NAME --since TIME [--dry-run] [--expire-passwords]",
+      "A connection manager was taken over: lists who used it, ends their sessions, names whose passwords must change.", incident_run },
     { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },
     { 0 },
 };

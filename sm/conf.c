@@ -54,6 +54,8 @@ static const struct conf_key keys[] = {
       "What a client has not taken in this time goes to the store, so that its sender need not wait." },
     { "lost_c2s", CONF_DURATION, AT(lost_c2s_ms), "5m", SECOND, 24 * HOUR, NULL, CONF_AT_RELOAD,
       "Sessions of a c2s that does not come back in this time end." },
+    { "c2s_history", CONF_DURATION, AT(c2s_history_ms), "90d", 24 * HOUR, 3650LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "How long it is known which accounts used which connection manager (sallyportctl incident)." },
     { "software_os", CONF_TEXT, AT(software_os), "", 0, 0, NULL, CONF_AT_RELOAD,
       "The operating system that XEP-0092 tells; nothing when absent." },
     { "inside", CONF_LIST, AT(inside), "", 0, 0, NULL, CONF_AT_RELOAD,

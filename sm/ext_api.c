@@ -5,6 +5,7 @@
 #include "sm/account.h"
 #include "sm/auth/auth.h"
 #include "sm/ext.h"
+#include "sm/incident.h"
 #include "sm/peers.h"
 #include "sm/roster.h"
 #include "sm/session.h"
@@ -29,6 +30,8 @@ struct wait {
     struct iq *iq;
     void (*found)(struct iq *iq, enum err e, struct ext_account account);
     void (*done)(struct iq *iq, enum err e);
+    struct str account; /* of a new password: whose, and the c2s that saw it */
+    char *c2s;
 };
 
 static struct wait *wait_new(struct iq *iq)
@@ -90,6 +93,9 @@ static void on_registered(void *owner, enum err e)
 {
     struct wait *w = owner;
 
+    if (e == ERR_OK && w->c2s)
+        incident_note_password(w->iq->sm, w->account, str_from(w->c2s));
+    mem_free(w->c2s);
     w->done(w->iq, e);
     mem_free(w);
 }
@@ -97,9 +103,14 @@ static void on_registered(void *owner, enum err e)
 void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,
                   void (*done)(struct iq *iq, enum err e))
 {
+    struct str c2s = iq->is_before_login ? frame_address_name(str_from(iq->answer_key))
+                     : iq->session       ? str_from(iq->session->c2s)
+                                         : STR_NONE;
     struct wait *w = wait_new(iq);
 
     w->done = done;
+    w->account = arena_str(iq_arena(iq), account);
+    w->c2s = str_is_set(c2s) ? str_dup(c2s) : NULL;
     auth_set_password(iq->sm->auth, account, password, is_new, on_registered, w);
 }
 

@@ -8,6 +8,7 @@
 #include "proto/ns.h"
 #include "sm/acks.h"
 #include "sm/deliver.h"
+#include "sm/incident.h"
 #include "sm/login.h"
 #include "sm/metrics.h"
 #include "sm/peers.h"
@@ -270,6 +271,7 @@ void session_open(struct sm *sm, struct account *a, const struct control_adopt *
     o->mechanism = str_dup(adopt->mechanism);
     write_success(&o->success, adopt->success_data);
     o->submitted_ns = uv_hrtime();
+    incident_note_login(s, o->mechanism);
     session_row_put(s, on_committed, o);
 }
 

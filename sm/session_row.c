@@ -4,6 +4,7 @@
 #include "common/bytes.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "sm/incident.h"
 #include "sm/presence.h"
 #include "sm/store/store.h"
 
@@ -37,6 +38,7 @@ void session_row_delete(struct session *s, void (*done)(void *owner, enum err e,
 {
     struct store_tx *tx = store_begin(s->sm->store);
 
+    incident_add_end(tx, s);
     store_add(tx, STORE_QUEUE_CLEAR);
     store_bind_blob(tx, str_of(s->id, sizeof s->id));
     store_add(tx, STORE_SESSION_DELETE);

@@ -9,6 +9,7 @@
 #include "sm/auth/auth.h"
 #include "sm/boot.h"
 #include "sm/hosts.h"
+#include "sm/incident.h"
 #include "sm/iq.h"
 #include "sm/login.h"
 #include "sm/metrics.h"
@@ -84,6 +85,7 @@ static void on_purge(struct timer *t)
     struct sm *sm = CONTAINER_OF(t, struct sm, purge);
 
     offline_purge(sm);
+    incident_sweep(sm);
     timer_set(sm->service->timers, &sm->purge, PURGE_MS);
 }
 
@@ -209,6 +211,7 @@ void sm_stop(struct service *service)
         return;
     sm->is_stopping = true;
     timer_stop(&sm->purge);
+    incident_stop(sm);
     if (sm->links)
         links_close(sm->links);
     sm->links = NULL;

@@ -11,6 +11,7 @@
 
 struct account;
 struct auth;
+struct incident;
 struct origin;
 struct session;
 struct store;
@@ -34,6 +35,7 @@ struct sm {
     uint64_t hosts_version;
     struct acks *acks;          /* acknowledgements that are due (sm/acks.h) */
     struct adopter *adopter;    /* nonces that were used (sm/adopt.h) */
+    struct incident *incident;  /* one that is being dealt with, or NULL (sm/incident.h) */
     struct timer purge;
     int64_t last_stamp_us;      /* sm_stamp_us */
     bool is_stopping;

@@ -43,6 +43,7 @@ static const struct verb verbs[] = {
     { "users", SCOPE_SM, false, false, "users [DOMAIN]", "list accounts" },
     { "sessions", SCOPE_SM, false, false, "sessions [JID]", "list sessions" },
     { "kick", SCOPE_SM, true, false, "kick JID", "end sessions" },
+    { "incident", SCOPE_SM, true, false, "incident c2s NAME --since TIME [--dry-run] [--expire-passwords]", "a connection manager was taken over: end sessions, name passwords" },
 };
 
 enum { MAX_ARGS = 32 };
@@ -56,6 +57,8 @@ struct tool {
     const struct verb *verb; /* NULL: one that only the process knows */
     struct str args[MAX_ARGS + 1]; /* the command first */
     size_t arg_count;
+    struct str passed[6]; /* options of incident, for the process */
+    size_t passed_count;
     struct targets targets;
     struct buf request; /* may hold a password */
     bool is_first;  /* of the JSON object's members */
@@ -334,6 +337,17 @@ static int run(struct tool *t)
     return is_grouped ? ask_all(t) : ask_and_print(t, process, false);
 }
 
+/* An option that the process reads. */
+static bool pass(struct tool *t, const char *option, const char *value)
+{
+    if (t->passed_count + 2 > ARRAY_LEN(t->passed))
+        return false;
+    t->passed[t->passed_count++] = str_from(option);
+    if (value)
+        t->passed[t->passed_count++] = str_from(value);
+    return true;
+}
+
 static bool read_option(struct tool *t, int option)
 {
     uint64_t seconds;
@@ -351,6 +365,12 @@ static bool read_option(struct tool *t, int option)
     case 'D':
         t->domain = optarg;
         return true;
+    case 's':
+        return pass(t, "--since", optarg);
+    case 'n':
+        return pass(t, "--dry-run", NULL);
+    case 'e':
+        return pass(t, "--expire-passwords", NULL);
     case 't':
         if (str_to_u64(str_from(optarg), &seconds) != ERR_OK || seconds == 0 || seconds > 86400)
             return false;
@@ -383,6 +403,10 @@ static int read_words(struct tool *t, int count, char **words)
                     "");
     for (int i = 0; i < count; i++)
         t->args[t->arg_count++] = str_from(words[i]);
+    if (t->passed_count > 0 && !str_is(t->args[0], "incident"))
+        return fail(CTL_USAGE, "--since, --dry-run and --expire-passwords go with incident", "");
+    for (size_t i = 0; i < t->passed_count && t->arg_count < MAX_ARGS; i++)
+        t->args[t->arg_count++] = t->passed[i];
     return CTL_OK;
 }
 
@@ -392,7 +416,9 @@ int main(int argc, char **argv)
         { "dir", required_argument, NULL, 'd' },     { "json", no_argument, NULL, 'j' },
         { "timeout", required_argument, NULL, 't' }, { "file", required_argument, NULL, 'f' },
         { "domain", required_argument, NULL, 'D' },  { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'V' },       { 0 },
+        { "version", no_argument, NULL, 'V' },       { "since", required_argument, NULL, 's' },
+        { "dry-run", no_argument, NULL, 'n' },       { "expire-passwords", no_argument, NULL, 'e' },
+        { 0 },
     };
     const char *folder = getenv("SALLYPORT_CONTROL_DIR");
     struct tool t = { .folder = folder && folder[0] ? folder : "/run/sallyport",

@@ -51,9 +51,10 @@ void auth_exchange_tell(struct list *ready_at);
 
 /* --- internal.c ------------------------------------------------------------------------------- */
 
-/* The account's keys for this hash; keys NULL when it has none or there is no such account. ERR_IO:
- * the store failed. */
-typedef void internal_found_fn(void *owner, enum err e, const struct scram_keys *keys);
+/* The account's keys for this hash; keys NULL when it has none or there is no such account.
+ * is_expired: an administrator demanded a new password. ERR_IO: the store failed. */
+typedef void internal_found_fn(void *owner, enum err e, const struct scram_keys *keys,
+                               bool is_expired);
 void internal_find(struct auth *a, struct str account, enum scram_hash hash,
                    internal_found_fn *found, void *owner);
 

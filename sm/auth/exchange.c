@@ -26,6 +26,7 @@ struct auth_exchange {
     struct buf message; /* the client's first, which may hold a password */
     struct claim claim; /* what it says */
     bool is_known;      /* the keys are real */
+    bool is_expired;    /* … and are good for nothing but to be changed */
     struct buf secret;  /* for libsasl2, NUL-terminated */
     struct auth_sasl_answers answers;
     struct auth_sasl *sasl;
@@ -85,6 +86,10 @@ static void answer_success(struct auth_exchange *x, struct str data)
 {
     if (!x->is_known || !x->claim.is_account) {
         answer_failure(x, AUTH_NOT_AUTHORIZED);
+        return;
+    }
+    if (x->is_expired) { /* told only to who knows it */
+        answer_failure(x, AUTH_CREDENTIALS_EXPIRED);
         return;
     }
     x->state = OVER;
@@ -187,7 +192,7 @@ static void check_password(struct auth_exchange *x, const struct scram_keys *key
     internal_check(x->auth, keys, password, on_password_checked, x);
 }
 
-static void on_keys(void *owner, enum err e, const struct scram_keys *found)
+static void on_keys(void *owner, enum err e, const struct scram_keys *found, bool is_expired)
 {
     struct auth_exchange *x = owner;
     struct scram_keys keys = { .hash = x->mechanism->hash, .iterations = x->auth->iterations };
@@ -201,6 +206,7 @@ static void on_keys(void *owner, enum err e, const struct scram_keys *found)
     /* Invented for those who exist as well: the time must not tell. */
     scram_invent(&keys, str_of(x->auth->server_secret, AUTH_SECRET_BYTES), x->claim.account);
     x->is_known = found && x->claim.is_account;
+    x->is_expired = x->is_known && is_expired;
     if (x->is_known)
         keys = *found;
     if (x->mechanism->is_plain) {

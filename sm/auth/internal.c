@@ -23,11 +23,13 @@ static void on_secrets(void *owner, enum err e, struct store_rows *rows)
 {
     struct search *s = owner;
     struct scram_keys keys;
-    bool is_there = false;
+    bool is_there = false, is_expired = false;
 
-    while (rows && !is_there && store_next(rows))
+    while (rows && !is_there && store_next(rows)) {
         is_there = scram_read(store_text(rows, 0), &keys) == ERR_OK && keys.hash == s->hash;
-    s->found(s->owner, e, is_there ? &keys : NULL);
+        is_expired = store_int(rows, 1) != 0;
+    }
+    s->found(s->owner, e, is_there ? &keys : NULL, is_expired);
     mem_wipe(&keys, sizeof keys);
     auth_unref(s->auth);
     mem_free(s);
@@ -153,6 +155,14 @@ static void add_account(struct store_tx *tx, const struct job *j)
     store_bind_int(tx, (int64_t)now.tv_sec * 1000000 + now.tv_usec);
 }
 
+/* The new password is not the one that had to be changed. */
+static void add_renewal(struct store_tx *tx, const struct job *j)
+{
+    store_add(tx, STORE_ACCOUNT_EXPIRE);
+    store_bind_int(tx, 0);
+    store_bind_text(tx, str_from(j->account));
+}
+
 static void add_keys(struct store_tx *tx, const struct job *j, const struct scram_keys *keys)
 {
     struct buf secret = { 0 };
@@ -178,6 +188,8 @@ static void on_derived(uv_work_t *work, int status)
     tx = store_begin(j->auth->store);
     if (j->is_new)
         add_account(tx, j);
+    else
+        add_renewal(tx, j);
     for (size_t i = 0; i < j->key_count; i++)
         add_keys(tx, j, &j->keys[i]);
     store_submit(tx, on_stored, j);

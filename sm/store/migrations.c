@@ -16,11 +16,13 @@
 /* clang-format on */
 
 EMBED(migration_0001, "0001_start.sql");
+EMBED(migration_0002, "0002_use.sql");
 
 static const struct {
     const char *begin, *end;
 } migrations[] = {
     { migration_0001_begin, migration_0001_end },
+    { migration_0002_begin, migration_0002_end },
 };
 
 const int64_t store_migration_count = ARRAY_LEN(migrations);

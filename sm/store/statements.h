@@ -8,13 +8,15 @@
     /* meta: epoch, keys */ \
     X(META_GET, "SELECT value FROM meta WHERE name = $1") \
     X(META_PUT, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value") \
+    X(MIGRATION_GET, "SELECT done_us FROM migration WHERE version = $1") \
     /* accounts and SCRAM keys (RFC 5803 form, one row a mechanism) */ \
     X(ACCOUNT_GET, "SELECT created_us, roster_version FROM account WHERE jid = $1") \
     X(ACCOUNT_NEW, "INSERT INTO account (slot, jid, host, created_us, roster_version) VALUES ($1, $2, $3, $4, 0)") \
     X(ACCOUNT_DELETE, "DELETE FROM account WHERE jid = $1") \
     X(ACCOUNT_LIST, "SELECT jid, created_us FROM account WHERE host = $1 AND jid > $2 ORDER BY jid LIMIT $3") \
     X(ACCOUNT_COUNT, "SELECT count(*) FROM account WHERE host = $1") \
-    X(SECRET_GET, "SELECT secret FROM secret WHERE jid = $1 ORDER BY mechanism") \
+    X(ACCOUNT_EXPIRE, "UPDATE account SET expired_us = $1 WHERE jid = $2") \
+    X(SECRET_GET, "SELECT secret.secret, account.expired_us FROM secret JOIN account ON account.jid = secret.jid WHERE secret.jid = $1 ORDER BY secret.mechanism") \
     X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret) SELECT slot, jid, $1, $2 FROM account WHERE jid = $3 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret") \
     X(SECRET_DELETE, "DELETE FROM secret WHERE jid = $1") \
     /* sessions: a new owner needs these (ARCHITECTURE section 5) */ \
@@ -24,6 +26,13 @@
     X(SESSION_UP, "UPDATE session SET up = $1 WHERE id = $2 AND up < $1") \
     X(SESSION_DELETE, "DELETE FROM session WHERE id = $1") \
     X(SESSION_ALL, "SELECT id, account, c2s, conn, addr, opened_us, resource, presence, priority, interested, directed, up FROM session") \
+    /* which accounts used which c2s: to the minute, so that most logins write nothing (sm/incident.h) */ \
+    X(USE_PUT, "INSERT INTO c2s_use (c2s, first_us, last_us, plain_us, slot, account) SELECT $1, CAST($2 AS bigint), CAST($3 AS bigint), CAST($4 AS bigint), slot, jid FROM account WHERE jid = $5 ON CONFLICT (account, c2s) DO UPDATE SET last_us = excluded.last_us, plain_us = CASE WHEN excluded.plain_us > c2s_use.plain_us THEN excluded.plain_us ELSE c2s_use.plain_us END WHERE excluded.last_us >= c2s_use.last_us + 60000000 OR excluded.plain_us >= c2s_use.plain_us + 60000000") \
+    X(USE_LIST, "SELECT account, first_us, last_us, plain_us FROM c2s_use WHERE c2s = $1 AND account > $2 ORDER BY account LIMIT $3") \
+    X(USE_CLEAR, "DELETE FROM c2s_use WHERE account = $1") \
+    X(USE_NEXT, "SELECT account FROM c2s_use WHERE account > $1 ORDER BY account LIMIT 1 OFFSET 2000") \
+    X(USE_SWEEP, "DELETE FROM c2s_use WHERE account > $1 AND account <= $2 AND last_us < $3") \
+    X(USE_SWEEP_REST, "DELETE FROM c2s_use WHERE account > $1 AND last_us < $2") \
     /* what a client has not taken in time */ \
     X(QUEUE_PUT, "INSERT INTO queue (slot, session, seq, id, payload) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session, id) DO NOTHING") \
     X(QUEUE_GET, "SELECT seq, id, payload FROM queue WHERE session = $1 AND seq > $2 ORDER BY seq LIMIT $3") \
