@@ -6,6 +6,7 @@
 #include "c2s/metrics.h"
 #include "c2s/uplink.h"
 #include "c2s/upstream.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metric.h"
@@ -146,6 +147,12 @@ static void set_prefix(struct c2s *c2s)
     buf_fini(&b);
 }
 
+/* The first of the domains' certificates to end. */
+static void watch_creds(const struct c2s *c2s)
+{
+    audit_certificate("domains", c2s->starttls_creds ? tls_creds_expiry(c2s->starttls_creds) : 0);
+}
+
 static enum err open_all(struct c2s *c2s, struct buf *why)
 {
     struct service *s = c2s->service;
@@ -155,6 +162,7 @@ static enum err open_all(struct c2s *c2s, struct buf *why)
         return e;
     if ((e = c2s_conf_creds(c2s->conf, true, &c2s->direct_creds, why)) != ERR_OK)
         return e;
+    watch_creds(c2s);
     if ((e = links_open(s->net, s->timers, LINK_ROLE_C2S, &c2s->conf->link, &uplink_events, c2s,
                         &c2s->links, why)) != ERR_OK)
         return e;
@@ -179,12 +187,14 @@ enum err c2s_start(struct service *s, void **out_app, struct buf *why)
 
 static enum err reload_creds(struct c2s *c2s, const struct c2s_conf *conf, struct buf *why)
 {
-    struct tls_creds *starttls, *direct;
-    enum err e;
+    struct tls_creds *starttls = NULL, *direct = NULL;
+    enum err e = c2s_conf_creds(conf, false, &starttls, why);
 
-    if ((e = c2s_conf_creds(conf, false, &starttls, why)) != ERR_OK)
-        return e;
-    if ((e = c2s_conf_creds(conf, true, &direct, why)) != ERR_OK) {
+    if (e == ERR_OK)
+        e = c2s_conf_creds(conf, true, &direct, why);
+    if (e != ERR_OK) {
+        audit_error("certificate-not-loaded", kv_text("certificate", "domains"),
+                    kv_str("reason", buf_str(why)));
         tls_creds_unref(starttls);
         return e;
     }
@@ -192,6 +202,7 @@ static enum err reload_creds(struct c2s *c2s, const struct c2s_conf *conf, struc
     tls_creds_unref(c2s->direct_creds);
     c2s->starttls_creds = starttls;
     c2s->direct_creds = direct;
+    watch_creds(c2s);
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "c2s/alone.h"
 #include "c2s/gate.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/jid.h"
@@ -207,7 +208,7 @@ void client_stream_starttls(struct client *c, bool is_last)
          * secure one. White space is forbidden as well, but go-xmpp sends it; it is thrown away
          * (client_input.c). */
         address_text(c->ip, c->ip_bytes, c->port, peer);
-        audit("bytes-behind-starttls", kv_text("peer", peer));
+        audit_warning("bytes-behind-starttls", kv_text("address", peer));
         client_end(c, &(struct control_end){ .why = CONTROL_END_LOST,
                                              .text = STR("bytes in clear behind <starttls/>") });
         return;
@@ -241,6 +242,9 @@ void client_stream_write_open(struct client *c, bool is_lost, struct buf *out)
     if (conn_is_secure(c->conn))
         conn_tls_facts(c->conn, &arena, &tls);
     address_text(c->ip, c->ip_bytes, c->port, addr);
+    if (tls.has_peer_cert && !tls.is_peer_verified && !is_lost)
+        audit_warning("client-certificate-refused", kv_text("address", addr),
+                      kv_str("host", c->host->announced.name));
     control_write_open(out, &(struct control_open){
                                 .host = c->host->announced.name,
                                 .addr = str_from(addr),

@@ -4,6 +4,7 @@
 
 #include "c2s/client_stream.h"
 #include "c2s/metrics.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "proto/ns.h"
 
@@ -288,7 +289,7 @@ static void violation(struct c2s *c2s, const struct frame *f, const char *what)
 {
     (void)c2s;
     metric_inc(&c2s_metric_violations);
-    audit("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
+    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
 }
 
 static const struct xml *read_payload(struct c2s *c2s, const struct frame *f)

@@ -5,13 +5,14 @@
 #include "c2s/client.h"
 #include "c2s/gate.h"
 #include "c2s/metrics.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "proto/ns.h"
 
 static void refuse(const struct frame *f, const char *what)
 {
     metric_inc(&c2s_metric_violations);
-    audit("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
+    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
 }
 
 static enum err on_peers(struct c2s *c2s, struct link *l, const struct frame *f,
@@ -36,6 +37,12 @@ static void end_hostless(struct c2s *c2s)
             client_fail(c, STREAM_HOST_GONE, NULL); /* RFC 6120 §4.9.3.5 */
 }
 
+static void tell_uncovered(struct str host)
+{
+    log_warn("no certificate names this host", kv_str("host", host));
+    audit_warning("certificate-missing", kv_str("host", host));
+}
+
 static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
                          const struct xml *x)
 {
@@ -56,7 +63,7 @@ static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
              kv_str("sm", f->from));
     for (size_t i = 0; i < hosts.count; i++)
         if (c2s->starttls_creds && !tls_creds_covers(c2s->starttls_creds, hosts.hosts[i].name))
-            log_warn("no certificate names this host", kv_str("host", hosts.hosts[i].name));
+            tell_uncovered(hosts.hosts[i].name);
     end_hostless(c2s);
     c2s_update(c2s);
     return ERR_OK;

@@ -4,6 +4,7 @@
 
 #include "common/ctl_body.h"
 #include "common/ctl_server.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -18,6 +19,9 @@ struct ctl_request {
     size_t count;
     bool is_json;
     bool is_malformed;
+    const struct ctl_command *audited; /* that runs; NULL: nothing of it is to be audited */
+    struct ctl_caller caller;
+    char *user; /* the caller's */
     ctl_answer_fn *answer; /* NULL: abandoned */
     void *owner;
 };
@@ -59,12 +63,28 @@ static const struct ctl_command *find_command(const struct ctl_table *tables, st
     return NULL;
 }
 
-static void audit_command(const struct ctl_request *r, const struct ctl_command *c, bool is_allowed,
-                          uint32_t uid)
+static void audit_command(struct ctl_request *r, const struct ctl_command *c)
 {
-    audit("control-command", kv_text("command", c->name),
-          kv_str(ctl_arg_count(r) > 0 ? "subject" : NULL, ctl_arg(r, 0)), kv_u64("uid", uid),
-          kv_text("result", is_allowed ? "run" : "refused"));
+    r->audited = c;
+    audit("control-command", kv_text("command", c->name), kv_str("subject", ctl_arg(r, 0)),
+          kv_u64("request", r->caller.number), kv_u64("uid", r->caller.uid),
+          kv_text("user", r->user), kv_i64("caller_pid", r->caller.pid));
+}
+
+static void audit_result(const struct ctl_request *r, enum ctl_exit code)
+{
+    audit("control-result", kv_text("command", r->audited->name), kv_str("subject", ctl_arg(r, 0)),
+          kv_u64("request", r->caller.number), kv_u64("uid", r->caller.uid),
+          kv_text("user", r->user), kv_i64("caller_pid", r->caller.pid),
+          kv_i64("exit", (int64_t)code));
+}
+
+static void audit_refusal(const struct ctl_request *r, const char *reason)
+{
+    audit_warning("control-refused", kv_str("command", r->count > 1 ? r->args[1] : STR_NONE),
+                  kv_str("subject", ctl_arg(r, 0)), kv_u64("request", r->caller.number),
+                  kv_u64("uid", r->caller.uid), kv_text("user", r->user),
+                  kv_i64("caller_pid", r->caller.pid), kv_text("reason", reason));
 }
 
 static void refuse(struct ctl_request *r, enum ctl_exit code, const char *sentence,
@@ -74,30 +94,49 @@ static void refuse(struct ctl_request *r, enum ctl_exit code, const char *senten
     ctl_finish(r, code);
 }
 
-void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables, enum ctl_right right,
-                     uint32_t uid)
+bool ctl_request_is_audited(const struct ctl_request *r, const struct ctl_table *tables)
 {
-    void *app = NULL;
+    void *app;
     const struct ctl_command *c = r->is_malformed ? NULL : find_command(tables, r->args[1], &app);
+
+    return !c || c->right == CTL_ADMIN;
+}
+
+static void run(struct ctl_request *r, const struct ctl_command *c, void *app)
+{
     size_t count = ctl_arg_count(r);
 
-    if (r->is_malformed) {
-        refuse(r, CTL_USAGE, "the request is malformed", "");
-        return;
-    }
-    if (!c) {
-        ctl_say(r, "there is no command %.*s; ask commands for a list", STR_ARG(r->args[1]));
-        ctl_finish(r, CTL_USAGE);
+    if (c->right == CTL_ADMIN && r->caller.right != CTL_ADMIN) {
+        audit_refusal(r, "not on the administrators' socket");
+        refuse(r, CTL_DENIED, "this command needs the administrators' socket: ", c->name);
         return;
     }
     if (c->right == CTL_ADMIN)
-        audit_command(r, c, right == CTL_ADMIN, uid);
-    if (c->right == CTL_ADMIN && right != CTL_ADMIN)
-        refuse(r, CTL_DENIED, "this command needs the administrators' socket: ", c->name);
-    else if (count < (size_t)c->min_args || count > (size_t)c->max_args)
+        audit_command(r, c);
+    if (count < (size_t)c->min_args || count > (size_t)c->max_args)
         refuse(r, CTL_USAGE, "usage: ", c->usage);
     else
         c->run(app, r);
+}
+
+void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables,
+                     const struct ctl_caller *caller)
+{
+    void *app = NULL;
+    const struct ctl_command *c = r->is_malformed ? NULL : find_command(tables, r->args[1], &app);
+
+    r->caller = *caller;
+    r->user = caller->user ? mem_strdup(caller->user) : NULL;
+    if (r->is_malformed) {
+        audit_refusal(r, "the request is malformed");
+        refuse(r, CTL_USAGE, "the request is malformed", "");
+    } else if (!c) {
+        audit_refusal(r, "there is no such command");
+        ctl_say(r, "there is no command %.*s; ask commands for a list", STR_ARG(r->args[1]));
+        ctl_finish(r, CTL_USAGE);
+    } else {
+        run(r, c, app);
+    }
 }
 
 size_t ctl_arg_count(const struct ctl_request *r)
@@ -160,6 +199,8 @@ void ctl_finish(struct ctl_request *r, enum ctl_exit code)
 {
     struct buf out = { 0 };
 
+    if (r->audited)
+        audit_result(r, code);
     if (r->answer) {
         buf_printf(&out, "%d\n", (int)code);
         if (r->is_json)
@@ -172,5 +213,6 @@ void ctl_finish(struct ctl_request *r, enum ctl_exit code)
     ctl_body_fini(&r->body);
     mem_wipe(r->line, r->line_bytes); /* it may have held a password */
     mem_free(r->line);
+    mem_free(r->user);
     mem_free(r);
 }

@@ -6,13 +6,16 @@
 #include "common/mem.h"
 #include "common/service.h"
 
+#include <pwd.h>
 #include <stdio.h>
 
 enum {
     MAX_ASKERS = 128,        /* on both sockets; more wait in the kernel's queue */
     REQUEST_TIMEOUT_MS = 10000,
     ANSWER_LINGER_MS = 5000,
-    MAX_ANSWER_BYTES = 64 << 20
+    MAX_ANSWER_BYTES = 64 << 20,
+    LOGIN_NAME_MAX_BYTES = 256,
+    PASSWD_MAX_BYTES = 64 << 10
 };
 
 struct door {
@@ -26,6 +29,7 @@ struct ctl_server {
     struct door doors[2];
     struct list askers;
     size_t asker_count;
+    uint64_t requests;
 };
 
 struct asker {
@@ -33,9 +37,20 @@ struct asker {
     struct conn *conn;
     enum ctl_right right;
     struct buf line;
-    struct ctl_request *request; /* while a command runs */
+    struct ctl_request *request; /* while a command runs, or waits for the caller's name */
+    struct lookup *lookup;       /* while it waits */
+    struct ctl_caller caller;
     struct timer timer;
     struct list at;
+};
+
+/* The name of a uid comes from a file or from a directory service that may be slow: the thread pool
+ * asks. It outlives an asker that hangs up. */
+struct lookup {
+    uv_work_t work;
+    struct asker *asker; /* NULL: gone */
+    uid_t uid;
+    char user[LOGIN_NAME_MAX_BYTES]; /* "": there is none */
 };
 
 static void pause_doors(struct ctl_server *s, bool is_paused)
@@ -51,6 +66,10 @@ static void end_asker(struct asker *a, uint64_t linger_ms)
 
     if (a->request)
         ctl_request_abandon(a->request);
+    if (a->lookup) { /* it was never run */
+        a->lookup->asker = NULL;
+        ctl_finish(a->request, CTL_FAILED);
+    }
     timer_stop(&a->timer);
     conn_close(a->conn, linger_ms);
     list_remove(&a->at);
@@ -70,19 +89,68 @@ static void on_answer(void *owner, struct str answer)
     end_asker(a, ANSWER_LINGER_MS);
 }
 
-static uint32_t uid_of(const struct conn *c)
+static void run(struct asker *a)
+{
+    ctl_request_run(a->request, a->server->options.tables, &a->caller);
+}
+
+static void find_user(uv_work_t *work)
+{
+    struct lookup *l = work->data;
+    char *space = mem_alloc(PASSWD_MAX_BYTES);
+    struct passwd entry, *found = NULL;
+
+    if (getpwuid_r(l->uid, &entry, space, PASSWD_MAX_BYTES, &found) == 0 && found)
+        snprintf(l->user, sizeof l->user, "%s", found->pw_name);
+    mem_free(space);
+}
+
+static void on_user(uv_work_t *work, int status)
+{
+    struct lookup *l = work->data;
+    struct asker *a = l->asker;
+
+    (void)status;
+    if (a) {
+        a->lookup = NULL;
+        a->caller.user = l->user[0] ? l->user : NULL;
+        run(a);
+    }
+    mem_free(l);
+}
+
+static void identify(struct asker *a)
 {
     uid_t uid;
+    pid_t pid;
 
-    return conn_peer_uid(c, &uid) == ERR_OK ? (uint32_t)uid : UINT32_MAX;
+    a->caller = (struct ctl_caller){ .right = a->right,
+                                     .uid = UINT32_MAX,
+                                     .number = ++a->server->requests };
+    if (conn_peer_process(a->conn, &uid, &pid) != ERR_OK)
+        return;
+    a->caller.uid = (uint32_t)uid;
+    a->caller.pid = (int32_t)pid;
+}
+
+static void ask_user(struct asker *a)
+{
+    a->lookup = mem_new(struct lookup);
+    a->lookup->work.data = a->lookup;
+    a->lookup->asker = a;
+    a->lookup->uid = (uid_t)a->caller.uid;
+    if (uv_queue_work(net_loop(a->server->options.net), &a->lookup->work, find_user, on_user) == 0)
+        return;
+    mem_free(a->lookup);
+    a->lookup = NULL;
 }
 
 static void on_data(void *owner, struct conn *c, struct str bytes)
 {
     struct asker *a = owner;
     size_t end = str_find(bytes, '\n');
-    struct ctl_request *r;
 
+    (void)c;
     if (a->request)
         return; /* one request a connection: what comes behind it is not read */
     if (a->line.n + end > CTL_MAX_REQUEST_BYTES) {
@@ -93,10 +161,15 @@ static void on_data(void *owner, struct conn *c, struct str bytes)
     if (end == bytes.n)
         return;
     timer_stop(&a->timer);
-    r = a->request = ctl_request_new(buf_str(&a->line), on_answer, a);
+    a->request = ctl_request_new(buf_str(&a->line), on_answer, a);
     mem_wipe(a->line.p, a->line.n);
     buf_clear(&a->line);
-    ctl_request_run(r, a->server->options.tables, a->right, uid_of(c));
+    identify(a);
+    if (a->caller.uid != UINT32_MAX &&
+        ctl_request_is_audited(a->request, a->server->options.tables))
+        ask_user(a);
+    if (!a->lookup)
+        run(a);
 }
 
 static void on_end(void *owner, struct conn *c, enum err why)

@@ -24,13 +24,28 @@ typedef void ctl_answer_fn(void *owner, struct str answer);
 /* line: without its LF. It is answered by ctl_request_run, also when it is malformed. */
 struct ctl_request *ctl_request_new(struct str line, ctl_answer_fn *answer, void *owner);
 
-/* Finds the command and runs it; it may be finished when this returns. The first argument of a
- * command that administers is audited with the caller's uid: it is the subject (an account, a
- * level), never a secret. */
-void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables, enum ctl_right right,
-                     uint32_t uid);
+/* Who asks: what the kernel says about the other end of the socket. */
+struct ctl_caller {
+    enum ctl_right right; /* of the socket */
+    uint32_t uid;         /* UINT32_MAX: not known */
+    int32_t pid;          /* 0: not known, or of another PID namespace */
+    const char *user;     /* the uid's name, borrowed for the call; NULL: not known */
+    uint64_t number;      /* of the request, in this process's life */
+};
 
-/* The asker is gone: answer is not called any more. The request still lives until ctl_finish. */
+/* Whether what it asks for is written to the audit log, so that the caller's name is wanted: a
+ * command that administers, or none at all. */
+bool ctl_request_is_audited(const struct ctl_request *r, const struct ctl_table *tables);
+
+/* Finds the command and runs it; it may be finished when this returns. A command that administers is
+ * audited before it runs (control-command) and when it is finished (control-result), a refused one
+ * once (control-refused). Its first argument is the subject (an account, a level), never a secret.
+ */
+void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables,
+                     const struct ctl_caller *caller);
+
+/* The asker is gone: answer is not called any more. The request still lives until ctl_finish, which
+ * its owner calls when it was not run. */
 void ctl_request_abandon(struct ctl_request *r);
 
 /* Of the command commands: the rows of these tables. */

@@ -1,13 +1,14 @@
-/* One line an event, written with one write(2), so that lines of several processes in one file stay
- * whole. A registry of the process: the one place besides the metrics that is global. Rotation and
- * shipping are others' work. */
+/* One line an event. A registry of the process: the one place besides the metrics and the audit log
+ * that is global. Rotation and shipping are others' work. */
 #include "common/log.h"
 
+#include "common/bucket.h"
 #include "common/buf.h"
+#include "common/log_target.h"
 #include "common/mem.h"
+#include "common/metric.h"
+#include "common/table.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,22 +16,30 @@
 #include <unistd.h>
 
 enum {
-    PRIORITY_NOTICE = 5,   /* of audit lines in the log: they are never switched off */
     VALUE_MAX_BYTES = 1024 /* strangers choose values; what is longer is cut and marked */
 };
 
-struct target {
-    char *path; /* NULL: standard error */
-    int fd;
-    uint64_t lost; /* lines that could not be written (disk full) and have not been reported yet */
+/* A sentence is a constant: there are as many as in the code. Lines of debugging are not counted. */
+struct sentence {
+    const char *text;
+    struct bucket bucket;
+    uint64_t suppressed; /* and not told yet */
+    enum log_level level;
 };
 
 static struct {
     char *name;
-    struct target log, audit;
-    bool has_audit, is_journal;
+    struct log_target target;
+    bool is_journal;
     enum log_level level;
-} logger = { .log.fd = STDERR_FILENO, .audit.fd = -1, .level = LOG_INFO };
+    uint64_t rate;
+    struct table sentences;
+    uint64_t untold; /* of all sentences: suppressed and not told yet */
+} logger = { .target.fd = STDERR_FILENO, .level = LOG_INFO };
+
+static struct metric suppressed_metric =
+    METRIC("sallyport_log_suppressed_total", METRIC_COUNTER,
+           "Lines of the log that were over audit_rate: counted, not written.");
 
 static bool is_plain(unsigned char c)
 {
@@ -47,7 +56,7 @@ static bool needs_quotes(struct str s)
 
 /* Control characters of both ranges, and those that turn the direction of text around in a
  * terminal. */
-static bool is_dangerous(uint32_t code)
+bool log_is_dangerous(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
@@ -62,7 +71,7 @@ static void add_quoted(struct buf *line, struct str s)
         size_t n = str_utf8_next(s, &code);
         size_t step = n > 0 ? n : 1;
 
-        if (n == 0 || is_dangerous(code))
+        if (n == 0 || log_is_dangerous(code))
             for (size_t i = 0; i < step; i++)
                 buf_printf(line, "\\x%02x", (unsigned)(unsigned char)s.p[i]);
         else if (code == '"' || code == '\\')
@@ -129,87 +138,53 @@ static bool is_journal(void)
 }
 
 /* "<6>" for journald, which knows the rest; the time in front of everything elsewhere. */
-static void begin_line(struct buf *line, const struct target *t, int priority)
+static void begin_line(struct buf *line, int priority)
 {
     struct timespec now;
     struct tm utc;
     char stamp[32];
 
-    if (!t->path && logger.is_journal) {
+    if (!logger.target.path && logger.is_journal) {
         buf_printf(line, "<%d>", priority);
         return;
     }
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    buf_printf(line, "%s.%03ldZ %s[%ld] ", stamp, now.tv_nsec / 1000000,
-               logger.name ? logger.name : "-", (long)getpid());
-    if (priority != PRIORITY_NOTICE) /* "audit=…" says it */
-        buf_printf(line, "%s: ", priority_name(priority));
+    buf_printf(line, "%s.%03ldZ %s[%ld] %s: ", stamp, now.tv_nsec / 1000000,
+               logger.name ? logger.name : "-", (long)getpid(), priority_name(priority));
 }
 
-static bool write_whole(int fd, struct str s)
+static void put_line(struct buf *line)
 {
-    while (s.n > 0) {
-        ssize_t n = write(fd, s.p, s.n);
+    struct log_target *t = &logger.target;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        s = str_of(s.p + n, s.n - (size_t)n);
-    }
-    return true;
-}
-
-static void put_line(struct target *t, struct buf *line)
-{
     buf_add_char(line, '\n');
     if (t->lost > 0) {
         struct buf notice = { 0 };
+        uint64_t lost = t->lost;
 
-        begin_line(&notice, t, LOG_ERROR);
-        buf_printf(&notice, "log lines were lost count=%llu\n", (unsigned long long)t->lost);
-        if (write_whole(t->fd, buf_str(&notice)))
-            t->lost = 0;
+        begin_line(&notice, LOG_ERROR);
+        buf_printf(&notice, "log lines were lost count=%llu\n", (unsigned long long)lost);
+        if (log_target_put(t, buf_str(&notice)))
+            t->lost -= lost;
+        else
+            t->lost--; /* the notice is no line of the log */
         buf_fini(&notice);
     }
-    if (!write_whole(t->fd, buf_str(line)))
-        t->lost++;
+    (void)log_target_put(t, buf_str(line));
 }
 
-static enum err open_target(struct target *t)
-{
-    int fd;
+/* --- open, close ------------------------------------------------------------------------------ */
 
-    if (!t->path)
-        return ERR_OK;
-    fd = open(t->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd < 0)
-        return ERR_IO;
-    if (t->fd > STDERR_FILENO)
-        close(t->fd);
-    t->fd = fd;
-    return ERR_OK;
-}
-
-static void close_target(struct target *t)
-{
-    if (t->fd > STDERR_FILENO)
-        close(t->fd);
-    mem_free(t->path);
-    *t = (struct target){ .fd = -1 };
-}
-
-enum err log_open(const char *name, const char *file, const char *audit_file, enum log_level level)
+enum err log_open(const char *name, const char *file, enum log_level level)
 {
     log_close();
     logger.name = mem_strdup(name);
     logger.level = level;
     logger.is_journal = is_journal();
-    logger.log.path = file ? mem_strdup(file) : NULL;
-    logger.has_audit = audit_file != NULL;
-    logger.audit.path = audit_file ? mem_strdup(audit_file) : NULL;
+    logger.target.path = file ? mem_strdup(file) : NULL;
+    metric_register(&suppressed_metric);
     if (log_reopen() == ERR_OK)
         return ERR_OK;
     log_close();
@@ -218,19 +193,22 @@ enum err log_open(const char *name, const char *file, const char *audit_file, en
 
 enum err log_reopen(void)
 {
-    enum err log_error = open_target(&logger.log), audit_error = open_target(&logger.audit);
-
-    return log_error != ERR_OK ? log_error : audit_error;
+    return log_target_open(&logger.target);
 }
 
 void log_close(void)
 {
-    close_target(&logger.log);
-    close_target(&logger.audit);
+    struct sentence *s;
+
+    log_tick();
+    log_target_close(&logger.target);
+    logger.target.fd = STDERR_FILENO;
+    for (size_t at = 0; (s = table_next(&logger.sentences, &at));)
+        mem_free(s);
+    table_fini(&logger.sentences);
+    logger.untold = 0;
     mem_free(logger.name);
     logger.name = NULL;
-    logger.has_audit = false;
-    logger.log.fd = STDERR_FILENO;
 }
 
 void log_set_level(enum log_level level)
@@ -238,32 +216,110 @@ void log_set_level(enum log_level level)
     logger.level = level;
 }
 
+void log_set_rate(uint64_t rate)
+{
+    logger.rate = rate;
+}
+
 bool log_is_on(enum log_level level)
 {
     return level <= logger.level;
 }
 
-void log_write(enum log_level level, const char *sentence, const struct kv *pairs)
+/* --- rate ------------------------------------------------------------------------------------- */
+
+static struct str sentence_key(const void *item)
+{
+    return str_from(((const struct sentence *)item)->text);
+}
+
+static struct sentence *get_sentence(enum log_level level, const char *text)
+{
+    struct sentence *s;
+
+    if (!logger.sentences.key_of)
+        table_init(&logger.sentences, sentence_key);
+    s = table_get(&logger.sentences, str_from(text));
+    if (s)
+        return s;
+    s = mem_new(struct sentence);
+    s->text = text;
+    s->level = level;
+    table_put(&logger.sentences, s);
+    return s;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void put_sentence(enum log_level level, const char *text, const struct kv *pairs)
 {
     struct buf line = { 0 };
 
-    if (!log_is_on(level))
-        return;
-    begin_line(&line, &logger.log, (int)level);
-    buf_add(&line, str_from(sentence));
+    begin_line(&line, (int)level);
+    buf_add(&line, str_from(text));
     add_pairs(&line, pairs);
-    put_line(&logger.log, &line);
+    put_line(&line);
     buf_fini(&line);
 }
 
-void audit_write(const char *event, const struct kv *pairs)
+static void tell_suppressed(struct sentence *s)
 {
-    struct target *t = logger.has_audit ? &logger.audit : &logger.log;
+    uint64_t count = s->suppressed;
+
+    if (count == 0)
+        return;
+    s->suppressed = 0;
+    logger.untold -= count;
+    put_sentence(s->level, "lines were suppressed",
+                 LOG_PAIRS(kv_text("sentence", s->text), kv_u64("count", count)));
+}
+
+void log_tick(void)
+{
+    struct sentence *s;
+
+    for (size_t at = 0; logger.untold > 0 && (s = table_next(&logger.sentences, &at));)
+        tell_suppressed(s);
+}
+
+static bool may_say(enum log_level level, const char *sentence)
+{
+    struct sentence *s;
+
+    if (logger.rate == 0 || level == LOG_DEBUG)
+        return true;
+    s = get_sentence(level, sentence);
+    if (bucket_take(&s->bucket, logger.rate, now_ms())) {
+        tell_suppressed(s);
+        return true;
+    }
+    s->suppressed++;
+    logger.untold++;
+    metric_inc(&suppressed_metric);
+    return false;
+}
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+void log_write(enum log_level level, const char *sentence, const struct kv *pairs)
+{
+    if (log_is_on(level) && may_say(level, sentence))
+        put_sentence(level, sentence, pairs);
+}
+
+void log_put_raw(int priority, struct str text)
+{
     struct buf line = { 0 };
 
-    begin_line(&line, t, PRIORITY_NOTICE);
-    buf_printf(&line, "audit=%s", event);
-    add_pairs(&line, pairs);
-    put_line(t, &line);
+    if (!logger.target.path && logger.is_journal)
+        begin_line(&line, priority);
+    buf_add(&line, text);
+    put_line(&line);
     buf_fini(&line);
 }

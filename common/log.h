@@ -1,6 +1,6 @@
-/* The log and the audit log: one line an event, a constant sentence and key=value pairs.
- * Never a message body, never a secret. Values come from strangers: they are quoted and escaped
- * here.
+/* The log: one line an event, a constant sentence and key=value pairs. Never a message body, never
+ * a secret. Values come from strangers: they are quoted and escaped here. For the loop's thread
+ * alone. Security events are audit.h's.
  *
  *     log_info("link up", kv_str("peer", name), kv_u64("instance", n));
  *
@@ -47,16 +47,20 @@ static inline struct kv kv_err(enum err e)
 
 /* Opens the log; before it everything goes to standard error.
  * name     the executable's, "c2s"; shown in each line of a file.
- * file     path, or NULL for standard error. Reopened by log_reopen (SIGHUP, after rotation).
- * audit    path of the audit log, or NULL: then audit lines go to the log, marked audit=EVENT. */
-NODISCARD enum err log_open(const char *name, const char *file, const char *audit,
-                            enum log_level level);
+ * file     path, or NULL for standard error. Reopened by log_reopen (SIGHUP, after rotation). */
+NODISCARD enum err log_open(const char *name, const char *file, enum log_level level);
 NODISCARD enum err log_reopen(void);
 void log_close(void);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
 
-/* pairs ends with a pair whose key is "". Pairs whose key is NULL are left out. */
+/* Lines a second of one sentence, five times as many at once; what is over is counted, and told
+ * once a second. 0, at first: no limit. Lines of debugging have none. */
+void log_set_rate(uint64_t rate);
+/* Once a second: tells what was suppressed. */
+void log_tick(void);
+
+/* sentence: a constant. pairs ends with a pair whose key is "". Pairs whose key is NULL are left out. */
 void log_write(enum log_level level, const char *sentence, const struct kv *pairs);
 
 #define LOG_PAIRS(...) ((const struct kv[]){ { .key = NULL }, ##__VA_ARGS__, { .key = "" } })
@@ -66,9 +70,11 @@ void log_write(enum log_level level, const char *sentence, const struct kv *pair
 #define log_debug(sentence, ...) \
     (log_is_on(LOG_DEBUG) ? log_write(LOG_DEBUG, sentence, LOG_PAIRS(__VA_ARGS__)) : (void)0)
 
-/* Security events: logins, refusals, links, policy violations, administration. event is one of the
- * names listed in deploy/audit-events.txt (a test compares that list with the code). */
-void audit_write(const char *event, const struct kv *pairs);
-#define audit(event, ...) audit_write(event, LOG_PAIRS(__VA_ARGS__))
+/* A whole line as it is, for audit.c; for journald with its priority in front. */
+void log_put_raw(int priority, struct str text);
+
+/* Control characters of both ranges, and those that turn the direction of text around: no log
+ * shows them as they are. */
+bool log_is_dangerous(uint32_t code);
 
 #endif

@@ -114,5 +114,7 @@ size_t conn_peer_ip(const struct conn *c, uint8_t out_ip[16]);
 bool conn_is_unix(const struct conn *c);
 /* The uid at the other end of a Unix socket (SO_PEERCRED). */
 NODISCARD enum err conn_peer_uid(const struct conn *c, uid_t *out_uid);
+/* And its process; 0 when that is in another PID namespace. */
+NODISCARD enum err conn_peer_process(const struct conn *c, uid_t *out_uid, pid_t *out_pid);
 
 #endif

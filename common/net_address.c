@@ -157,7 +157,7 @@ bool conn_is_unix(const struct conn *c)
     return c->is_unix;
 }
 
-enum err conn_peer_uid(const struct conn *c, uid_t *out_uid)
+enum err conn_peer_process(const struct conn *c, uid_t *out_uid, pid_t *out_pid)
 {
     struct ucred cred;
     socklen_t n = sizeof cred;
@@ -168,5 +168,13 @@ enum err conn_peer_uid(const struct conn *c, uid_t *out_uid)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) != 0)
         return ERR_IO;
     *out_uid = cred.uid;
+    *out_pid = cred.pid;
     return ERR_OK;
+}
+
+enum err conn_peer_uid(const struct conn *c, uid_t *out_uid)
+{
+    pid_t pid;
+
+    return conn_peer_process(c, out_uid, &pid);
 }

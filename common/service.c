@@ -175,6 +175,7 @@ static void open_loop(struct process *p)
     if (watchdog_ms > 1)
         uv_timer_start(&p->watchdog, on_watchdog, 0, watchdog_ms / 2);
     service_signals_open(p);
+    service_audit_attach(p);
 }
 
 static enum err open_control(struct process *p, struct buf *why)
@@ -282,6 +283,7 @@ static void close_all(struct process *p)
     uv_run(p->service.loop, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&p->drain_timer, NULL);
     uv_close((uv_handle_t *)&p->watchdog, NULL);
+    service_audit_detach(p);
     uv_run(p->service.loop, UV_RUN_DEFAULT);
     if (uv_loop_close(p->service.loop) == 0)
         mem_free(p->service.loop);
@@ -318,14 +320,19 @@ static void run_process(struct process *p)
 
     service_harden();
     p->name = make_name(p);
-    if (log_open(p->name, conf->log_file, conf->audit_file, levels[conf->log_level]) != ERR_OK) {
-        fprintf(stderr, "cannot open the log %s\n",
-                conf->log_file ? conf->log_file : conf->audit_file);
+    if (log_open(p->name, conf->log_file, levels[conf->log_level]) != ERR_OK) {
+        fprintf(stderr, "cannot open the log %s\n", conf->log_file);
+        p->exit_code = SERVICE_EXIT_FAILED;
+        return;
+    }
+    if (service_audit_open(p) != ERR_OK) {
+        fprintf(stderr, "cannot open the audit log %s\n", conf->audit_file);
         p->exit_code = SERVICE_EXIT_FAILED;
         return;
     }
     log_info("starting", kv_text("version", service_version), kv_text("config", p->path));
     run_loop(p);
+    service_audit_close(p);
     log_close();
 }
 

@@ -15,7 +15,10 @@
 /* The part that each process's configuration struct begins with. */
 struct service_conf {
     char *log_file;        /* NULL: standard error */
-    char *audit_file;      /* NULL: into the log */
+    char *audit_file;      /* NULL: into the log, unless they are forwarded */
+    int audit_forward;     /* enum audit_forward_to, index of service_audit_forwards */
+    char *audit_socket;    /* of the daemon; NULL: the usual one */
+    int64_t audit_rate;    /* lines a second of one event, and of one sentence of the log */
     int log_level;         /* index of service_log_levels */
     char *
         control_dir; /* NULL: no control sockets; else NAME.sock (read) and NAME-admin.sock in it */
@@ -30,9 +33,13 @@ struct service_conf {
 /* Rows for struct service_conf at offset 0; put SERVICE_CONF_KEYS first into the top-level table.
  */
 extern const char *const service_log_levels[]; /* "error" "warn" "info" "debug" NULL */
+extern const char *const service_audit_forwards[]; /* "none" "journal" "syslog" NULL */
 #define SERVICE_CONF_KEYS \
     { "log_file", CONF_PATH, offsetof(struct service_conf, log_file), "", 0, 0, NULL, CONF_AT_START, "Where the log goes; standard error when absent." }, \
-    { "audit_file", CONF_PATH, offsetof(struct service_conf, audit_file), "", 0, 0, NULL, CONF_AT_START, "Where security events go; into the log when absent." }, \
+    { "audit_file", CONF_PATH, offsetof(struct service_conf, audit_file), "", 0, 0, NULL, CONF_AT_START, "Where security events go, one JSON object a line; into the log when absent and audit_forward is none." }, \
+    { "audit_forward", CONF_CHOICE, offsetof(struct service_conf, audit_forward), "none", 0, 0, service_audit_forwards, CONF_AT_START, "Where security events go besides: to journald with a field for each attribute, or to the syslog daemon as authpriv." }, \
+    { "audit_socket", CONF_PATH, offsetof(struct service_conf, audit_socket), "", 0, 0, NULL, CONF_AT_START, "Socket of that daemon; /run/systemd/journal/socket or /dev/log when absent." }, \
+    { "audit_rate", CONF_INT, offsetof(struct service_conf, audit_rate), "2000", 0, 1000000, NULL, CONF_AT_RELOAD, "How often in a second one event may be written to the audit log, and one sentence to the log; five times as many at once; 0 for no limit. What is over is counted." }, \
     { "log_level", CONF_CHOICE, offsetof(struct service_conf, log_level), "info", 0, 0, service_log_levels, CONF_AT_RELOAD, "The least important events to be logged." }, \
     { "control_dir", CONF_PATH, offsetof(struct service_conf, control_dir), "", 0, 0, NULL, CONF_AT_START, "Folder of the control sockets for sallyportctl; none when absent." }, \
     { "control_group", CONF_TEXT, offsetof(struct service_conf, control_group), "", 0, 0, NULL, CONF_AT_START, "Group that may ask; only the process's own when absent." }, \

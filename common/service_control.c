@@ -1,4 +1,5 @@
 /* What can be asked of every process: reload, drain, and the commands that all have. */
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/metric.h"
 #include "common/notify.h"
@@ -44,6 +45,8 @@ static enum err take_over(struct process *p, const void *old_conf, struct buf *o
     enum err e = ERR_OK;
 
     log_set_level(levels[service_own_conf(p)->log_level]);
+    log_set_rate((uint64_t)service_own_conf(p)->audit_rate);
+    audit_set_rate((uint64_t)service_own_conf(p)->audit_rate);
     conf_diff_at_start(p->spec->conf, p->conf_at_start, p->conf, &names);
     if (names.n > 0) {
         log_warn("these keys take effect at the next start", kv_str("keys", buf_str(&names)));
@@ -90,13 +93,14 @@ enum err service_reload(struct process *p, struct buf *out)
         return ERR_DENIED;
     }
     notify_reloading();
-    if (log_reopen() != ERR_OK) {
+    if (log_reopen() != ERR_OK || audit_reopen() != ERR_OK) {
         log_error("the log files cannot be opened again");
         say(out, STR("the log files cannot be opened again"));
     }
     e = reload_conf(p, out);
     p->reloads++;
     p->failed_reloads += e != ERR_OK;
+    service_audit_reloaded(p, e, buf_str(out));
     if (e == ERR_OK)
         log_info("configuration reloaded", kv_text("file", p->path));
     if (p->state == SERVICE_READY)
@@ -121,6 +125,7 @@ void service_drain(struct process *p)
         return;
     }
     log_info("draining");
+    audit("process-draining");
     notify_send("STOPPING=1");
     p->state = SERVICE_DRAINING;
     if (!p->spec->drain) {

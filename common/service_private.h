@@ -28,6 +28,7 @@ struct process {
     struct metrics_http *metrics;
     uv_signal_t signals[SERVICE_SIGNAL_COUNT];
     uv_timer_t drain_timer, watchdog;
+    uv_timer_t audit_timer; /* service_audit.c's */
     uint64_t reloads, failed_reloads;
 };
 
@@ -58,6 +59,18 @@ void service_drain(struct process *p);
 /* --- service_signals.c --- */
 void service_signals_open(struct process *p);
 void service_signals_close(struct process *p);
+
+/* --- service_audit.c --- */
+
+/* By the configuration; says that the process starts. ERR_IO: its file cannot be opened. */
+NODISCARD enum err service_audit_open(struct process *p);
+/* From here on it forwards and ticks; until detach, before the loop's last turn. */
+void service_audit_attach(struct process *p);
+void service_audit_detach(struct process *p);
+/* After a reload. */
+void service_audit_reloaded(struct process *p, enum err e, struct str why);
+/* Says that the process ends. */
+void service_audit_close(struct process *p);
 
 /* --- service_system.c --- */
 

@@ -2,6 +2,7 @@
  * it comes up is link_setup.c's, with whom link_peer.c's. LINK.md. */
 #include "proto/link_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -77,6 +78,16 @@ static void link_free(struct link *l)
     mem_free(l);
 }
 
+static void tell_down(const struct link *l, const char *reason)
+{
+    char address[64];
+
+    conn_peer_text(l->conn, address);
+    log_info("link down", kv_text("peer", l->name), kv_text("reason", reason));
+    audit("link-down", kv_text("peer", l->name), kv_text("peer_role", link_role_names[l->role]),
+          kv_text("address", address), kv_text("reason", reason));
+}
+
 void link_take_down(struct link *l)
 {
     struct links *ls = l->ls;
@@ -85,7 +96,7 @@ void link_take_down(struct link *l)
     timer_stop(&l->timer);
     list_remove(&l->at);
     if (l->was_up)
-        log_info("link down", kv_text("peer", l->name), kv_text("reason", p ? p->last_error : ""));
+        tell_down(l, p && p->last_error ? p->last_error : "it is no longer configured");
     else
         ls->guests -= !l->is_dialled;
     link_set_phase(l, PHASE_DOOMED);
@@ -130,8 +141,18 @@ void link_doom(struct link *l, const char *why)
     uv_idle_start(&l->ls->doom, on_doom);
 }
 
-/* The peer's name is what we know of it, its address what it may not deny. */
-void link_fail(struct link *l, enum stream_error e, const char *why)
+/* The peer's name is what we know of it, its address what it may not deny. cause: "certificate" or
+ * "protocol". */
+void link_audit_refused(const struct link *l, const char *cause, const char *reason)
+{
+    char address[64];
+
+    conn_peer_text(l->conn, address);
+    audit_warning("link-refused", kv_text("peer", l->name), kv_text("address", address),
+                  kv_text("cause", cause), kv_text("reason", reason));
+}
+
+static void fail(struct link *l, enum stream_error e, const char *cause, const char *why)
 {
     struct buf out = { 0 };
     char address[64];
@@ -142,8 +163,7 @@ void link_fail(struct link *l, enum stream_error e, const char *why)
     log_warn("link refused", kv_text("peer", l->name), kv_text("address", address),
              kv_text("reason", why));
     if (l->phase != PHASE_CONNECTING)
-        audit("link-refused", kv_text("peer", l->name), kv_text("address", address),
-              kv_text("reason", why));
+        link_audit_refused(l, cause, why);
     if (l->phase >= PHASE_HEADER) {
         if (l->phase == PHASE_HEADER && !l->is_dialled)
             link_setup_answer(l); /* RFC 6120 §4.9.1.1: an error needs a stream around it */
@@ -153,6 +173,16 @@ void link_fail(struct link *l, enum stream_error e, const char *why)
         buf_fini(&out);
     }
     link_doom(l, why);
+}
+
+void link_fail(struct link *l, enum stream_error e, const char *why)
+{
+    fail(l, e, "protocol", why);
+}
+
+void link_fail_certificate(struct link *l, enum stream_error e, const char *why)
+{
+    fail(l, e, "certificate", why);
 }
 
 void link_refuse(struct link *l, const char *sentence)
@@ -171,6 +201,8 @@ static void take_no_frame(struct link *l, struct str bytes)
     } else if (str_starts_with(bytes, STR("<stream:error"))) {
         log_warn("the peer ends the link", kv_text("peer", l->name),
                  kv_str("said", str_of(bytes.p, bytes.n < 200 ? bytes.n : 200)));
+        audit_warning("link-refused-by-peer", kv_text("peer", l->name),
+                      kv_str("condition", str_of(bytes.p, bytes.n < 200 ? bytes.n : 200)));
         link_doom(l, "the peer ended it with an error");
     } else {
         link_fail(l, STREAM_BAD_FORMAT, "it sent something that is not a frame");
@@ -317,12 +349,12 @@ static void on_end(void *owner, struct conn *c, enum err why)
 {
     struct link *l = owner;
     const char *text = end_text(l, why);
-    char address[64];
 
-    conn_peer_text(c, address);
-    if (l->phase == PHASE_SECURING || (l->was_up && why == ERR_LIMIT))
-        audit("link-refused", kv_text("peer", l->name), kv_text("address", address),
-              kv_text("reason", text));
+    (void)c;
+    if (l->phase == PHASE_SECURING) /* a handshake that fails is about certificates or versions */
+        link_audit_refused(l, why == ERR_DENIED ? "certificate" : "protocol", text);
+    else if (l->was_up && why == ERR_LIMIT)
+        link_audit_refused(l, "protocol", text);
     if (l->phase < PHASE_UP && !(l->peer && l->peer->last_error == text)) /* not at each attempt */
         log_info("link did not come up", kv_text("peer", l->name), kv_text("reason", text));
     if (l->peer && l->phase != PHASE_DOOMED)

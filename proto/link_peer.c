@@ -2,6 +2,7 @@
  * comes. */
 #include "proto/link_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -89,7 +90,8 @@ bool link_peer_admit(struct link *l)
     if (p->current) {
         log_warn("link replaced by a new one of the same name", kv_text("peer", l->name),
                  kv_text("address", address));
-        audit("link-replaced", kv_text("peer", l->name), kv_text("address", address));
+        audit_warning("link-replaced", kv_text("peer", l->name),
+                      kv_text("peer_role", link_role_names[l->role]), kv_text("address", address));
         p->last_error = "replaced";
         link_take_down(p->current);
     }
@@ -102,8 +104,9 @@ bool link_peer_admit(struct link *l)
     link_set_phase(l, PHASE_UP);
     log_info("link up", kv_text("peer", l->name), kv_text("role", link_role_names[l->role]),
              kv_text("instance", l->instance), kv_text("address", address));
-    audit("link-up", kv_text("peer", l->name), kv_text("role", link_role_names[l->role]),
-          kv_text("address", address));
+    audit("link-up", kv_text("peer", l->name), kv_text("peer_role", link_role_names[l->role]),
+          kv_text("address", address), kv_text("instance", l->instance),
+          kv_text("identity", l->is_unix ? "uid" : "certificate"));
     timer_set(l->ls->timers, &l->timer, LINK_KEEPALIVE_MS);
     l->ls->events->on_up(l->ls->owner, l);
     link_report(l);

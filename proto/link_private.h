@@ -115,7 +115,10 @@ void link_begin(
     struct link *l); /* the socket is there and, where needed, secure: the stream begins */
 void link_doom(struct link *l, const char *why); /* ends it at the end of the turn */
 void link_fail(struct link *l, enum stream_error e,
-               const char *why);     /* tells the peer, logs, dooms */
+               const char *why);     /* tells the peer, logs, audits, dooms */
+void link_fail_certificate(struct link *l, enum stream_error e,
+                           const char *why); /* the same, for what its certificate is */
+void link_audit_refused(const struct link *l, const char *cause, const char *reason);
 void link_take_down(struct link *l); /* now; l is freed */
 
 /* link_setup.c: header, handshake, hello */

@@ -2,6 +2,7 @@
  * into the DMZ; and the end of the link certificate, as a metric of every process. */
 #include "proto/link_private.h"
 
+#include "common/audit.h"
 #include "common/metric.h"
 #include "proto/control.h"
 
@@ -12,6 +13,7 @@ void link_creds_seen(const struct links *ls)
 {
     metric_register(&expiry);
     metric_set(&expiry, (uint64_t)links_cert_expiry(ls));
+    audit_certificate("link", links_cert_expiry(ls));
 }
 
 int64_t links_cert_expiry(const struct links *ls)

@@ -1,6 +1,7 @@
 /* All links of a process: listeners, accepting, reload, what the owner asks. */
 #include "proto/link_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service.h"
@@ -31,6 +32,7 @@ static void make_room(struct links *ls)
 
         if (l->is_dialled || l->was_up || l->phase == PHASE_DOOMED)
             continue;
+        link_audit_refused(l, "protocol", "too many links are being made");
         link_take_down(l);
         return;
     }
@@ -268,7 +270,8 @@ static void end_links(struct links *ls)
             link_fail(l, STREAM_NOT_AUTHORIZED, "it is no longer configured");
         } else if (l->chain && ls->creds &&
                    tls_creds_verify(ls->creds, str_from(l->chain)) != ERR_OK) {
-            link_fail(l, STREAM_NOT_AUTHORIZED, "its certificate is not valid any more");
+            link_fail_certificate(l, STREAM_NOT_AUTHORIZED,
+                                  "its certificate is not valid any more");
         }
     }
 }
@@ -300,8 +303,11 @@ enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf
     size_t count = 0;
     enum err e;
 
-    if ((e = link_creds_load(copy, &creds, why)) != ERR_OK)
+    if ((e = link_creds_load(copy, &creds, why)) != ERR_OK) {
+        audit_error("certificate-not-loaded", kv_text("certificate", "link"),
+                    kv_str("reason", buf_str(why)));
         goto fail;
+    }
     if ((e = link_peers_load(ls, copy, &peers, &count, why)) != ERR_OK)
         goto fail;
     if ((e = listen_new(ls, peers, count, why)) != ERR_OK)

@@ -3,6 +3,7 @@
  * refused at the first deviation. */
 #include "proto/link_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -78,12 +79,12 @@ bool link_identify(struct link *l)
         return check_uid(l);
     keep_chain(l);
     if (!l->facts.is_peer_verified) {
-        link_fail(l, STREAM_NOT_AUTHORIZED,
-                  "its certificate is not of the link CA, has ended or is revoked");
+        link_fail_certificate(l, STREAM_NOT_AUTHORIZED,
+                              "its certificate is not of the link CA, has ended or is revoked");
         return false;
     }
     if (l->peer && !is_in_cert(l, l->peer->name)) {
-        link_fail(l, STREAM_NOT_AUTHORIZED, "its certificate has another name");
+        link_fail_certificate(l, STREAM_NOT_AUTHORIZED, "its certificate has another name");
         return false;
     }
     return true;
@@ -194,8 +195,8 @@ static bool check_initiator_header(struct link *l, const struct stream_header *h
         struct link_peer *p = find_guest(l, h->to);
 
         if (!p) {
-            link_fail(l, STREAM_HOST_UNKNOWN,
-                      "its certificate names no peer that is configured to dial us");
+            link_fail_certificate(l, STREAM_HOST_UNKNOWN,
+                                  "its certificate names no peer that is configured to dial us");
             return false;
         }
         set_peer(l, p);
@@ -285,6 +286,7 @@ static void take_error(struct link *l, const struct xml *x)
     const char *name = e == STREAM_OK ? "undefined-condition" : stream_error_name(e);
 
     log_warn("the peer refuses the link", kv_text("peer", l->name), kv_text("error", name));
+    audit_warning("link-refused-by-peer", kv_text("peer", l->name), kv_text("condition", name));
     link_doom(l, name);
 }
 

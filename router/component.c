@@ -2,6 +2,7 @@
  * component_stanza.c; its end. */
 #include "router/component_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -28,17 +29,21 @@ void component_over(struct component *c, const char *reason)
 {
     struct components *cs = c->all;
     bool was_active = c->phase == COMPONENT_ACTIVE;
+    char address[64];
 
     if (c->phase == COMPONENT_OVER)
         return;
     set_phase(c, COMPONENT_OVER);
     timer_stop(&c->timer);
+    conn_peer_text(c->conn, address);
     conn_close(c->conn, COMPONENT_LINGER_MS);
     c->conn = NULL;
     if (was_active) {
         table_remove(&cs->by_domain, str_from(c->domain));
         metric_dec(&router_metric_components);
         log_info("component detached", kv_text("domain", c->domain), kv_text("reason", reason));
+        audit("link-down", kv_text("peer", c->domain), kv_text("peer_role", "component"),
+              kv_text("address", address), kv_text("reason", reason));
         announce_component(cs->router, str_from(c->domain), false);
     } else {
         cs->guests--;
@@ -59,8 +64,8 @@ void component_fail(struct component *c, enum stream_error e, const char *reason
     log_warn("component refused", kv_text("domain", c->domain ? c->domain : ""),
              kv_text("address", address), kv_text("error", stream_error_name(e)),
              kv_text("reason", reason));
-    audit("link-refused", kv_text("peer", c->domain ? c->domain : ""), kv_text("address", address),
-          kv_text("reason", reason));
+    audit_warning("link-refused", kv_text("peer", c->domain), kv_text("address", address),
+                  kv_text("cause", "protocol"), kv_text("reason", reason));
     if (c->phase == COMPONENT_OPENING)
         component_answer_header(c, STR_NONE);
     stream_write_error(&b, e, STR_NONE);

@@ -1,6 +1,7 @@
 /* How a component comes in: stream header and handshake. XEP-0114 §3. */
 #include "router/component_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/jid.h"
@@ -84,8 +85,8 @@ static void attach(struct component *c)
     metric_inc(&router_metric_components);
     conn_write(c->conn, STR("<handshake/>"));
     log_info("component attached", kv_text("domain", c->domain), kv_text("address", address));
-    audit("link-up", kv_text("peer", c->domain), kv_text("role", "component"),
-          kv_text("address", address));
+    audit("link-up", kv_text("peer", c->domain), kv_text("peer_role", "component"),
+          kv_text("address", address), kv_text("identity", "secret"));
     announce_component(r, str_from(c->domain), true);
 }
 

@@ -1,6 +1,7 @@
 /* Forwarding (forward.h). LINK.md §4; the policy's table is policy.c's. */
 #include "router/forward.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -144,7 +145,7 @@ static void refuse(struct link *from, const struct frame *f, const char *what)
     unsigned count = share_violated(from);
 
     metric_inc(&router_metric_violations);
-    audit("policy-violation", kv_str("peer", link_name(from)), kv_str("from", f->from),
+    audit_warning("policy-violation", kv_str("peer", link_name(from)), kv_str("from", f->from),
           kv_str("to", f->to), kv_text("what", what));
     if (count >= MAX_VIOLATIONS)
         link_refuse(from, "it violated the policy again and again");
@@ -205,7 +206,7 @@ enum err forward_from_component(struct router *r, struct str domain, const struc
     if (is_inside ||
         !policy_may_send(POLICY_COMPONENT, policy_from(&world, &sender, f->from), target.to)) {
         metric_inc(&router_metric_violations);
-        audit("policy-violation", kv_str("peer", domain), kv_str("from", f->from),
+        audit_warning("policy-violation", kv_str("peer", domain), kv_str("from", f->from),
               kv_str("to", f->to), kv_text("what", "not allowed to components"));
         return ERR_DENIED;
     }

@@ -44,7 +44,7 @@ void account_reload(struct account *a);
 
 /* Ends its sessions with <not-authorized/> and forgets it; its rows are deleted (account, roster,
  * data, offline), contacts are told (unsubscribed, unavailable). */
-void account_delete(struct sm *sm, const struct jid *bare, void (*done)(void *owner, enum err e), void *owner);
+void account_delete(struct sm *sm, const struct jid *bare, const char *by, void (*done)(void *owner, enum err e), void *owner);
 
 /* The session that a stanza of ours to this full JID reaches, or NULL. */
 struct session *account_session(const struct account *a, struct str resource);

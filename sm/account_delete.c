@@ -1,6 +1,7 @@
 /* Deleting an account: its contacts are told, its sessions end, its rows go in one transaction, and then it is forgotten. */
 #include "sm/account.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/offline.h"
@@ -11,6 +12,7 @@
 struct deletion {
     struct sm *sm;
     struct account *account; /* pinned */
+    const char *by;          /* for the audit log */
     void (*done)(void *owner, enum err e);
     void *owner;
 };
@@ -29,7 +31,7 @@ static void on_deleted(void *owner, enum err e, int64_t changes)
 
     (void)changes;
     if (e == ERR_OK)
-        audit("account-removed", kv_str("account", a->jid.bare));
+        audit("account-removed", kv_str("account", a->jid.bare), kv_text("by", d->by));
     a->offline_count = 0;
     account_reload(a);
     account_unpin(a);
@@ -66,11 +68,12 @@ static void on_found(void *owner, struct account *a, enum err e)
     delete_rows(d);
 }
 
-void account_delete(struct sm *sm, const struct jid *bare, void (*done)(void *owner, enum err e), void *owner)
+void account_delete(struct sm *sm, const struct jid *bare, const char *by, void (*done)(void *owner, enum err e), void *owner)
 {
     struct deletion *d = mem_new(struct deletion);
 
     d->sm = sm;
+    d->by = by;
     d->done = done;
     d->owner = owner;
     account_with(sm, bare, on_found, d);

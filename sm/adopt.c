@@ -2,6 +2,7 @@
  * what it says to itself takes the same way as what another would say. */
 #include "sm/adopt.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/login.h"
@@ -132,7 +133,8 @@ void adopt_on_control(struct sm *sm, struct link *via, const struct xml *el)
     if (control_read_adopt(xml_copy(el, &j->arena), str_of(sm->adopt_key, sizeof sm->adopt_key), &j->arena, &j->adopt) != ERR_OK ||
         !is_good(sm, &j->adopt)) {
         metric_inc(&sm_metric_adopt_refused);
-        audit("policy-violation", kv_text("what", "an adopt that is forged, late or used twice"));
+        audit_warning("policy-violation", kv_str("peer", link_name(via)), kv_str("account", j->adopt.account),
+                      kv_text("what", "an adopt that is forged, late or used twice"));
         arena_fini(&j->arena);
         mem_free(j);
         return;

@@ -1,6 +1,7 @@
 /* The session manager's commands: accounts, sessions, links. */
 #include "sm/commands.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account.h"
@@ -123,7 +124,7 @@ static void run_deluser(void *app, struct ctl_request *r)
     if (!j)
         return;
     j->what = "removed";
-    account_delete(sm, &j->jid, on_done, j);
+    account_delete(sm, &j->jid, "administrator", on_done, j);
 }
 
 /* --- users: read in pieces, host by host ------------------------------------------------------------------------- */

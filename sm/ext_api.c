@@ -1,5 +1,6 @@
 /* What ext.h lets extensions ask of accounts, sessions and configuration. Storing is ext_data.c's,
  * answering iq.c's. */
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account.h"
@@ -32,6 +33,7 @@ struct wait {
     void (*done)(struct iq *iq, enum err e);
     struct str account; /* of a new password: whose, and the c2s that saw it */
     char *c2s;
+    bool is_new;
 };
 
 static struct wait *wait_new(struct iq *iq)
@@ -93,6 +95,10 @@ static void on_registered(void *owner, enum err e)
 {
     struct wait *w = owner;
 
+    if (e == ERR_OK && w->is_new)
+        audit("account-added", kv_str("account", w->account), kv_text("by", "registration"));
+    else if (e == ERR_OK)
+        audit("password-changed", kv_str("account", w->account), kv_text("by", "user"));
     if (e == ERR_OK && w->c2s)
         incident_note_password(w->iq->sm, w->account, str_from(w->c2s));
     mem_free(w->c2s);
@@ -109,6 +115,7 @@ void ext_register(struct iq *iq, struct str account, struct str password, bool i
     struct wait *w = wait_new(iq);
 
     w->done = done;
+    w->is_new = is_new;
     w->account = arena_str(iq_arena(iq), account);
     w->c2s = str_is_set(c2s) ? str_dup(c2s) : NULL;
     auth_set_password(iq->sm->auth, account, password, is_new, on_registered, w);
@@ -131,7 +138,7 @@ void ext_unregister(struct iq *iq, struct str account)
 
     jid_split(arena_str(&arena, account), &bare);
     iq_reply(iq, NULL); /* first: deleting ends the session that would hear it */
-    account_delete(sm, &bare, on_deleted, origin);
+    account_delete(sm, &bare, "user", on_deleted, origin);
     arena_fini(&arena);
 }
 

@@ -3,6 +3,7 @@
  * step does a slice in a turn of the loop. One at a time. */
 #include "sm/incident_parts.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/datetime.h"
@@ -104,7 +105,7 @@ static bool end_session(struct incident *i, const struct incident_session *id)
     if (s->state == SESSION_OPENING) /* its <success/> comes with the next commit, and goes first */
         return false;
     audit("incident-session", kv_str("account", s->jid.full), kv_text("session", s->id_text), kv_text("c2s", s->c2s),
-          kv_text("addr", s->addr), kv_str("incident", i->c2s));
+          kv_text("address", s->addr), kv_str("incident", i->c2s));
     session_end(s, STREAM_RESET, STR("log in again"));
     i->ended++;
     return true;

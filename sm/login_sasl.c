@@ -1,6 +1,7 @@
 /* The SASL negotiation of a connection: RFC 6120 §6. The mechanisms are sm/auth's; here is the framing, and how often one may try. */
 #include "sm/login_parts.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -102,9 +103,10 @@ static void fail(struct login *l, const struct auth_result *result)
         detail = is_inside(l) ? "not offered by this host" : "not offered by this host to connection managers in the dmz";
 
     buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>", auth_failure_name(result->failure));
-    audit("login-refused", kv_str("claimed", result->claimed), kv_text("host", l->host->name),
+    audit_warning("login-refused", kv_str("claimed", result->claimed), kv_text("host", l->host->name),
           kv_text("condition", auth_failure_name(result->failure)), kv_text("mechanism", mechanism),
-          kv_text("detail", detail), kv_str("addr", l->open.addr), kv_text("connection", l->address));
+          kv_text("detail", detail), kv_str("address", l->open.addr),
+          kv_str("c2s", frame_address_name(str_from(l->address))), kv_text("connection", l->address));
     metric_inc(&sm_metric_login_failures);
     l->guesses += result->counts;
     auth_exchange_free(l->exchange); /* result lived in it */

@@ -1,6 +1,7 @@
 /* Who can be reached. What follows from it for sessions is session_peer.c's. */
 #include "sm/peers.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/hosts.h"
@@ -184,7 +185,7 @@ static void take(struct sm *sm, struct link *router, const struct control_peer *
     }
     if (!may_be(sm, told)) {
         metric_inc(&sm_metric_violations);
-        audit("frame-refused", kv_str("from", link_name(router)), kv_str("peer", told->name), kv_text("what", "a peer that cannot be"));
+        audit_warning("frame-refused", kv_str("from", link_name(router)), kv_str("peer", told->name), kv_text("what", "a peer that cannot be"));
         return;
     }
     p = get(sm, told->name, told->role);

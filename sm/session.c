@@ -3,6 +3,7 @@
 #include "sm/session_parts.h"
 
 #include "common/bytes.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -227,7 +228,7 @@ static void send_success(struct session *s, struct opening *o)
     login_succeeded(s->sm, str_from(s->address));
     session_send(s, buf_str(&o->success), NULL);
     metric_inc(&sm_metric_logins);
-    audit("login", kv_str("account", s->jid.bare), kv_text("mechanism", o->mechanism), kv_text("addr", s->addr),
+    audit_info("login", kv_str("account", s->jid.bare), kv_text("mechanism", o->mechanism), kv_text("address", s->addr),
           kv_text("c2s", s->c2s), kv_text("session", s->id_text));
 }
 

@@ -4,6 +4,7 @@
 #include "sm/session_parts.h"
 
 #include "common/bytes.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/acks.h"
@@ -47,7 +48,7 @@ void session_end(struct session *s, enum stream_error error, struct str text)
 {
     if (s->state == SESSION_ENDING)
         return;
-    audit("session-ended", kv_str("account", s->jid.bare), kv_text("session", s->id_text),
+    audit_info("session-ended", kv_str("account", s->jid.bare), kv_text("session", s->id_text),
           kv_text("condition", error == STREAM_OK ? "none" : stream_error_name(error)));
     leave(s, NULL);
     s->end_error = error;

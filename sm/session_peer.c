@@ -1,6 +1,7 @@
 /* Sessions and the c2s that hold their clients: found again, lost, another instance, <sync/> and its answer (LINK.md §6). */
 #include "sm/session_parts.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/acks.h"
@@ -82,7 +83,7 @@ static void take_answer(struct session *s, struct link *l, const struct control_
         metric_inc(&sm_metric_resynced);
         resume(s, l);
     } else if (e != ERR_EXISTS) {
-        audit("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", "numbers that contradict each other"));
+        audit_warning("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", "numbers that contradict each other"));
         metric_inc(&sm_metric_violations);
         session_over(s, NULL);
     }

@@ -3,6 +3,7 @@
 #include "sm/session_parts.h"
 
 #include "common/bytes.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -50,7 +51,7 @@ static void on_end(struct session *s, const struct xml *el, struct origin *origi
 
     if (control_read_end(el, &end) != ERR_OK)
         log_warn("end is malformed", kv_text("session", s->id_text));
-    audit("logout", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("why", names[end.why]),
+    audit_info("logout", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("why", names[end.why]),
           kv_text("condition", end.error != STREAM_OK ? stream_error_name(end.error) : "none"));
     s->is_by_frame = true;
     session_over(s, origin);
@@ -90,7 +91,7 @@ static void on_stanza(struct session *s, struct stanza *stanza, struct origin *o
     enum stanza_error e;
 
     if (!is_from_own(s, stanza)) {
-        audit("policy-violation", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("what", "from of another"));
+        audit_warning("policy-violation", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("what", "from of another"));
         session_end(s, STREAM_INVALID_FROM, STR_NONE);
         return;
     }
@@ -153,7 +154,7 @@ static bool is_over_limit(const struct session *s, struct str payload)
 static void refuse_payload(struct session *s, enum stream_error e, const char *what)
 {
     metric_inc(&sm_metric_violations);
-    audit("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", what));
+    audit_warning("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", what));
     session_end(s, e, STR_NONE);
 }
 

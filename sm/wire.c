@@ -1,6 +1,7 @@
 /* Frames in, by kind: of a session, of a connection without one, control, or a stanza of a component. */
 #include "sm/wire.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "proto/ns.h"
 #include "sm/acks.h"
@@ -53,7 +54,7 @@ bool wire_fits(const struct sm *sm, struct xml *el, size_t bytes)
 void wire_refuse(const struct frame *f, const char *what)
 {
     metric_inc(&sm_metric_violations);
-    audit("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_str("session", f->s), kv_text("what", what));
+    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_str("session", f->s), kv_text("what", what));
 }
 
 /* --- control ----------------------------------------------------------------------------------------------------- */

@@ -97,8 +97,24 @@ class Cluster:
             time.sleep(0.02)
 
     def audit(self, name):
+        """The audit log of a process, as text: one JSON object a line (deploy/AUDIT.md)."""
         path = self.folder / "log" / f"{name}.audit"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def events(self, name, event=None, since=0, **fields):
+        """The events of a process's audit log, behind `since` characters, that have this name and these fields."""
+        found = [json.loads(line) for line in self.audit(name)[since:].splitlines()]
+        return [e for e in found if event in (None, e["event"]) and all(e.get(k) == v for k, v in fields.items())]
+
+    def wait_event(self, name, event, timeout=20, since=0, **fields):
+        """The first of them, which may still be to come."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.events(name, event, since, **fields)
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, f"{name} never audited {event} {fields}:\n{self.audit(name)[since:]}\n{self.log(name)[-2000:]}"
+            time.sleep(0.02)
 
     def wait_audit(self, name, *texts, timeout=20, since=0):
         """The first line of the audit log, behind `since` characters, that holds all the texts."""

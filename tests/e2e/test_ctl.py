@@ -120,4 +120,5 @@ def test_audit_log_tells_logins_and_refusals_without_secrets(cluster, unique):
     refused.direct()
     refused.auth_plain(password="a wrong secret")
     audit = cluster.audit("sm-1")
-    assert alice.bare in audit and "wrong" not in audit and "secret" not in audit
+    assert cluster.events("sm-1", "login", account=alice.bare) and cluster.events("sm-1", "login-refused", claimed=alice.name)
+    assert "wrong" not in audit and "secret" not in audit

@@ -59,7 +59,7 @@ def logged_in(cluster, head, name):
 def test_the_address_behind_the_proxy_is_what_audit_and_sessions_show(proxied, unique, head, address):
     client = logged_in(proxied, head, unique("alice"))
     client.ping()
-    assert address in next(l for l in proxied.audit("sm-1").splitlines() if "audit=login " in l and client.bare in l)
+    assert address in proxied.events("sm-1", "login", account=client.bare)[0]["address"]
     assert address in next(l for l in proxied.ctl("sessions").stdout.splitlines() if client.jid in l)
 
 

@@ -84,7 +84,7 @@ static void assert_answer(const char *line, enum ctl_right right, const char *ex
 {
     struct buf answer = { 0 };
 
-    ctl_request_run(ctl_request_new(str_from(line), keep_answer, &answer), tables, right, 0);
+    ctl_request_run(ctl_request_new(str_from(line), keep_answer, &answer), tables, &(struct ctl_caller){ .right = right });
     assert_non_null(answer.p);
     assert_string_equal(answer.p, expected);
     buf_fini(&answer);
@@ -143,7 +143,7 @@ static void an_abandoned_request_is_finished_in_silence(void **state)
     struct ctl_request *r = ctl_request_new(STR("text\x1flater"), keep_answer, &answer);
 
     (void)state;
-    ctl_request_run(r, tables, CTL_READ, 0);
+    ctl_request_run(r, tables, &(struct ctl_caller){ .right = CTL_READ });
     assert_ptr_equal(waiting, r);
     ctl_request_abandon(r);
     ctl_finish(waiting, CTL_OK);
