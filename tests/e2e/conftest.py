@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from cluster import Cluster  # noqa: E402
+from planned import Plan  # noqa: E402
 
 _numbers = itertools.count(1)
 
@@ -37,6 +38,20 @@ def new_cluster():
     yield make
     for cluster in made:
         cluster.down()
+
+
+@pytest.fixture
+def plan():
+    """Makes plans in folders of their own (planned.py); what runs of them is ended behind the test."""
+    made = []
+
+    def make(*args, **options):
+        made.append(Plan(*args, **options))
+        return made[-1]
+
+    yield make
+    for p in made:
+        p.close()
 
 
 @pytest.fixture
