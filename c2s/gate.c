@@ -289,7 +289,8 @@ static void violation(struct c2s *c2s, const struct frame *f, const char *what)
 {
     (void)c2s;
     metric_inc(&c2s_metric_violations);
-    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
+    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to),
+                  kv_text("what", what));
 }
 
 static const struct xml *read_payload(struct c2s *c2s, const struct frame *f)

@@ -12,7 +12,8 @@
 static void refuse(const struct frame *f, const char *what)
 {
     metric_inc(&c2s_metric_violations);
-    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to), kv_text("what", what));
+    audit_warning("frame-refused", kv_str("from", f->from), kv_str("to", f->to),
+                  kv_text("what", what));
 }
 
 static enum err on_peers(struct c2s *c2s, struct link *l, const struct frame *f,

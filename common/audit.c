@@ -60,7 +60,7 @@ static void write_forward(const struct audit_head *head, const struct kv *pairs,
 
 static void put(struct event *e, enum audit_severity severity, const struct kv *pairs)
 {
-    struct audit_head head = { registry.process, registry.role,  e->name,   (int)severity,
+    struct audit_head head = { registry.process, registry.role,  e->name, (int)severity,
                                (long)getpid(),   ++registry.seq, { 0, 0 } };
     struct buf line = { 0 };
 

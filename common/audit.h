@@ -26,10 +26,10 @@
 #define AUDIT_SYSLOG_SOCKET "/dev/log"
 
 enum audit_severity { /* syslog's numbers */
-    AUDIT_ERROR = 3,
-    AUDIT_WARNING = 4,
-    AUDIT_NOTICE = 5,
-    AUDIT_INFO = 6
+                      AUDIT_ERROR = 3,
+                      AUDIT_WARNING = 4,
+                      AUDIT_NOTICE = 5,
+                      AUDIT_INFO = 6
 };
 
 enum audit_forward_to { AUDIT_FORWARD_NONE, AUDIT_FORWARD_JOURNAL, AUDIT_FORWARD_SYSLOG };
@@ -39,8 +39,8 @@ struct audit_options {
     const char *role;    /* "sm" */
     const char *file;    /* NULL: no file; with no forwarding either the lines go to the log */
     enum audit_forward_to forward;
-    const char *socket;  /* of the daemon; NULL: the usual one */
-    uint64_t rate;       /* lines a second of one event, five times as many at once; 0: no limit */
+    const char *socket; /* of the daemon; NULL: the usual one */
+    uint64_t rate;      /* lines a second of one event, five times as many at once; 0: no limit */
 };
 
 /* Texts are copied. ERR_IO when the file cannot be opened; a daemon that is not there is waited

@@ -27,8 +27,7 @@ static void check(struct certificate *c, int64_t now)
         return;
     }
     /* The end itself is told at once. */
-    if (c->told_at && now - c->told_at < SECONDS_A_DAY &&
-        (left > 0 || c->told_at >= c->expiry))
+    if (c->told_at && now - c->told_at < SECONDS_A_DAY && (left > 0 || c->told_at >= c->expiry))
         return;
     c->told_at = now;
     if (left > 0)

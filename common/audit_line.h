@@ -9,8 +9,8 @@
 #include <time.h>
 
 enum {
-    AUDIT_LINE_MAX_BYTES = 7680,  /* rsyslog cuts at 8 KiB with what stands in front of the JSON */
-    AUDIT_VALUE_MAX_BYTES = 1024  /* of one value as it is written; what is longer ends in "…" */
+    AUDIT_LINE_MAX_BYTES = 7680, /* rsyslog cuts at 8 KiB with what stands in front of the JSON */
+    AUDIT_VALUE_MAX_BYTES = 1024 /* of one value as it is written; what is longer ends in "…" */
 };
 
 struct audit_head {

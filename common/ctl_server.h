@@ -37,9 +37,10 @@ struct ctl_caller {
  * command that administers, or none at all. */
 bool ctl_request_is_audited(const struct ctl_request *r, const struct ctl_table *tables);
 
-/* Finds the command and runs it; it may be finished when this returns. A command that administers is
- * audited before it runs (control-command) and when it is finished (control-result), a refused one
- * once (control-refused). Its first argument is the subject (an account, a level), never a secret.
+/* Finds the command and runs it; it may be finished when this returns. A command that administers
+ * is audited before it runs (control-command) and when it is finished (control-result), a refused
+ * one once (control-refused). Its first argument is the subject (an account, a level), never a
+ * secret.
  */
 void ctl_request_run(struct ctl_request *r, const struct ctl_table *tables,
                      const struct ctl_caller *caller);
@@ -59,7 +60,7 @@ struct ctl_server_options {
     struct net *net;
     struct timers *timers;
     const char *folder;
-    const char *name;        /* of the sockets: NAME.sock and NAME-admin.sock */
+    const char *name;                /* of the sockets: NAME.sock and NAME-admin.sock */
     const char *group, *admin_group; /* or NULL: the process's own */
     const struct ctl_table *tables;  /* borrowed until ctl_server_close */
 };

@@ -19,7 +19,7 @@ enum {
     VALUE_MAX_BYTES = 1024 /* strangers choose values; what is longer is cut and marked */
 };
 
-/* A sentence is a constant: there are as many as in the code. Lines of debugging are not counted. */
+/* A sentence is a constant: there are as many as in the code. Debugging is not counted. */
 struct sentence {
     const char *text;
     struct bucket bucket;

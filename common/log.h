@@ -60,7 +60,8 @@ void log_set_rate(uint64_t rate);
 /* Once a second: tells what was suppressed. */
 void log_tick(void);
 
-/* sentence: a constant. pairs ends with a pair whose key is "". Pairs whose key is NULL are left out. */
+/* sentence: a constant. pairs ends with a pair whose key is "". Pairs whose key is NULL are left
+ * out. */
 void log_write(enum log_level level, const char *sentence, const struct kv *pairs);
 
 #define LOG_PAIRS(...) ((const struct kv[]){ { .key = NULL }, ##__VA_ARGS__, { .key = "" } })

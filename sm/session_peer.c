@@ -83,7 +83,8 @@ static void take_answer(struct session *s, struct link *l, const struct control_
         metric_inc(&sm_metric_resynced);
         resume(s, l);
     } else if (e != ERR_EXISTS) {
-        audit_warning("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text), kv_text("what", "numbers that contradict each other"));
+        audit_warning("frame-refused", kv_text("from", s->c2s), kv_text("session", s->id_text),
+                      kv_text("what", "numbers that contradict each other"));
         metric_inc(&sm_metric_violations);
         session_over(s, NULL);
     }

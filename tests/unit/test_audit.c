@@ -149,7 +149,8 @@ static void the_journal_gets_a_field_for_each_attribute(void **state)
     struct buf out = { 0 };
 
     (void)state;
-    audit_line_journal(&out, &head, LOG_PAIRS(kv_text("account", "a@b"), kv_str("bad", STR("x\nPRIORITY=0\xff")), kv_u64("caller_pid", 3)), STR("{}"));
+    audit_line_journal(&out, &head,
+                       LOG_PAIRS(kv_text("account", "a@b"), kv_str("bad", STR("x\nPRIORITY=0\xff")), kv_u64("caller_pid", 3)), STR("{}"));
     assert_true(str_eq(buf_str(&out), STR("MESSAGE={}\nPRIORITY=6\nSYSLOG_FACILITY=10\nSYSLOG_IDENTIFIER=sallyport-sm-1\nSYSLOG_PID=77\n"
                                           "SALLYPORT_EVENT=login\nSALLYPORT_SEQ=5\nSALLYPORT_PROCESS=sm-1\nSALLYPORT_ROLE=sm\nSALLYPORT_ACCOUNT=a@b\n"
                                           "SALLYPORT_BAD\n\x0f\0\0\0\0\0\0\0x\nPRIORITY=0\xef\xbf\xbd\nSALLYPORT_CALLER_PID=3\n")));
@@ -313,7 +314,8 @@ static size_t daemon_read(int fd)
 
 static void open_forward(enum audit_forward_to to)
 {
-    assert_int_equal(audit_open(&(struct audit_options){ .process = "sm-1", .role = "sm", .file = path, .forward = to, .socket = daemon_path }), ERR_OK);
+    assert_int_equal(audit_open(&(struct audit_options){ .process = "sm-1", .role = "sm", .file = path, .forward = to, .socket = daemon_path }),
+                     ERR_OK);
 }
 
 static void each_event_is_a_datagram(void **state)
