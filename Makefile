@@ -9,7 +9,8 @@ CC := $(COMPILER)
 PKG_COMMON := libuv gnutls nettle libconfuse
 PKG_PROTO := libxml-2.0 libidn2
 PKG_SM := libsasl2 sqlite3
-PKGS := $(PKG_COMMON) $(PKG_PROTO) $(PKG_SM)
+PKG_CTL := jansson
+PKGS := $(PKG_COMMON) $(PKG_PROTO) $(PKG_SM) $(PKG_CTL)
 
 ifeq ($(filter packages packages-% help clean,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -30,6 +31,7 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now
 LIBS_common = $(shell pkg-config --libs $(PKG_COMMON)) -lpthread
 LIBS_proto = $(shell pkg-config --libs $(PKG_PROTO)) -lunistring $(LIBS_common)
 LIBS_sm = $(shell pkg-config --libs $(PKG_SM)) $(LIBS_proto)
+LIBS_ctl = $(shell pkg-config --libs $(PKG_CTL)) $(LIBS_common)
 
 PROGRAMS := router c2s sm
 src_common := $(wildcard common/*.c)
@@ -63,7 +65,7 @@ $(OUT)/sallyport-sm: $(OUT)/sm/main.o $(OUT)/libin-sm.a $(OUT)/libproto.a $(OUT)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_sm)
 $(OUT)/libin-ctl.a: $(call objects,$(filter-out deploy/ctl/main.c,$(src_ctl)))
 $(OUT)/sallyportctl: $(OUT)/deploy/ctl/main.o $(OUT)/libin-ctl.a $(OUT)/libcommon.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_common)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -74,7 +76,7 @@ $(OUT)/common/service.o: Makefile # has VERSION in it
 unit_tests := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 $(OUT)/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libin-sm.a $(OUT)/libin-c2s.a $(OUT)/libin-router.a $(OUT)/libin-ctl.a $(OUT)/libproto.a $(OUT)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_sm)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_sm) $(LIBS_ctl)
 unit-build: $(unit_tests)
 .PRECIOUS: $(OUT)/%.o
 

@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "common/service.h"
 #include "deploy/ctl/ask.h"
+#include "deploy/ctl/boundary_run.h"
 #include "deploy/ctl/bulk.h"
 #include "deploy/ctl/install.h"
 #include "deploy/ctl/password.h"
@@ -82,11 +83,13 @@ static void print_help(FILE *to)
     fprintf(to,
             "  %-50s %s\n"
             "  %-50s %s\n"
+            "  %-50s %s\n"
             "\nPROCESS is the name of a control socket, as sm-1; without it account commands go to a session manager, the\n"
             "others to every process found. DIR is the folder of the sockets ($SALLYPORT_CONTROL_DIR or /run/sallyport).\n"
             "Passwords are asked for on the terminal, or are the first line of standard input.\n",
             "plan FILE", "configuration for every host from one description; plan --help",
-            "install BUNDLE", "put what plan made for this host in its place; install --help");
+            "install BUNDLE", "put what plan made for this host in its place; install --help",
+            "boundary", "the kernel's word on sockets against the plan; boundary --help");
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -425,6 +428,8 @@ int main(int argc, char **argv)
                       .timeout_ms = 30000 };
     int option, code;
 
+    if (argc > 1 && strcmp(argv[1], "boundary") == 0)
+        return boundary_run(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "plan") == 0)
         return plan_run(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "install") == 0)
