@@ -75,8 +75,10 @@ static void drop_cert(struct link *l)
 
 bool link_identify(struct link *l)
 {
-    if (l->is_unix)
+    if (l->is_unix) {
+        link_set_phase(l, PHASE_SECURING); /* the socket is there: who is refused now is audited */
         return check_uid(l);
+    }
     keep_chain(l);
     if (!l->facts.is_peer_verified) {
         link_fail_certificate(l, STREAM_NOT_AUTHORIZED,
