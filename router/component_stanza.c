@@ -40,10 +40,14 @@ static void answer_error(struct component *c, const struct stanza *s, enum stanz
     stanza_unref(reply);
 }
 
-/* A session manager that cannot keep up slows the components, never the links. */
+/* A session manager that cannot keep up slows the components, never the links. Long before its
+ * queue is so full that a link ends for it, whatever link_queue is. */
 static void pause_if_full(struct component *c, struct link *via)
 {
-    if (c->is_paused || link_queued_bytes(via) < COMPONENT_PAUSE_BYTES)
+    size_t share = (size_t)c->all->router->conf->link.queue_limit / 8;
+    size_t enough = share < COMPONENT_PAUSE_BYTES ? share : COMPONENT_PAUSE_BYTES;
+
+    if (c->is_paused || link_queued_bytes(via) < enough)
         return;
     c->is_paused = true;
     conn_pause(c->conn, true);
