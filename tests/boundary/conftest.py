@@ -13,13 +13,34 @@ _spec.loader.exec_module(_e2e)
 cluster, new_cluster, shared_cluster, unique = _e2e.cluster, _e2e.new_cluster, _e2e.shared_cluster, _e2e.unique
 
 
+class Stages:
+    """One stage at a time, of the layout that is asked for: tests come sorted by it (scene.params)."""
+    layout = stage = None
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def of(self, layout):
+        if layout != self.layout:
+            self.close()
+            self.stage, self.layout = self.make(layout), layout
+        return self.stage
+
+    def make(self, layout):
+        from cluster import Cluster
+        from scene import Stage
+        c = Cluster("--c2s", "3", "--links", "tls", "--layout", layout, "--set", "router:link_queue = 4M",
+                    "--set", "router:component_auth_timeout = 2s", "--set", "router:component_queue = 1M")
+        return Stage(c, self.folder)
+
+    def close(self):
+        stage, self.stage = self.stage, None
+        if stage:
+            stage.close()
+
+
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory):
-    from cluster import Cluster
-    from scene import Stage
-    c = Cluster("--c2s", "2", "--links", "tls", "--layout", "b", "--set", "router:link_queue = 4M", "--set", "router:component_auth_timeout = 2s",
-                "--set", "router:component_queue = 1M")
-    s = Stage(c)
-    s.folder = tmp_path_factory.mktemp("keys")
-    yield s
-    c.down()
+def stages(tmp_path_factory):
+    all_of_them = Stages(tmp_path_factory.mktemp("keys"))
+    yield all_of_them
+    all_of_them.close()

@@ -1,8 +1,7 @@
 """A connection manager in an attacker's hands: it has the name, the certificate, the key and the secret of one that is configured, and says over the
 link whatever a test wants (proto/LINK.md). It is given the place of c2s-2 in a cluster whose c2s-1 serves bystanders. Blocking, with deadlines."""
 import base64
-import dataclasses
-import hashlib
+import json
 import pathlib
 import re
 import secrets
@@ -10,42 +9,16 @@ import socket
 import ssl
 import time
 
-from xmpp import SASL, STREAM
+from link import DEADLINE, LINK, Gone, Wire, frame_text
+from xmpp import SASL
 
-LINK = "urn:sallyport:link:1"
-ACCEPT, CONNECT = "jabber:component:accept", "jabber:component:connect"
 ZONE = "cluster.internal"
 BIND = "urn:ietf:params:xml:ns:xmpp-bind"
-DEADLINE = 15.0
 BIG = (1 << 64) - 1
 
 
 def name_of(process):
     return f"{process}.{ZONE}"
-
-
-class Gone(Exception):
-    """The other end closed the link."""
-
-
-@dataclasses.dataclass
-class Frame:
-    to: str
-    sender: str
-    payload: str
-    s: str = None
-    e: int = 0
-    n: int = 0
-    h: int = 0
-    f: int = 0
-
-
-def frame_text(to, sender, payload, len_=None, **attributes):
-    """A frame as bytes. len_: what is claimed instead of the truth. Attributes in the protocol's order; 0 and None are left out."""
-    data = payload.encode() if isinstance(payload, str) else payload
-    extra = "".join(f" {k}='{attributes[k]}'" for k in ("s", "e", "n", "h", "f", "id") if attributes.get(k))
-    length = len(data) if len_ is None else len_
-    return f"<route xmlns='{LINK}' to='{to}' from='{sender}'{extra} len='{length}'>".encode() + data + b"</route>"
 
 
 class Place:
@@ -76,138 +49,92 @@ class Place:
         return context
 
 
-class Wire:
-    """One link, as bytes. Nothing is said that a test did not ask for."""
+def dial_tls(place, target=None, context=None):
+    """A link of which nothing is there but TLS."""
+    raw = socket.create_connection(("127.0.0.1", place.link_port(target or place.router)), DEADLINE)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Wire((context or place.context()).wrap_socket(raw, server_hostname=name_of(target or place.router)))
 
-    def __init__(self, sock):
-        self.sock, self.buffer, self.frames, self.is_closed = sock, b"", [], False
 
-    @classmethod
-    def dial_tls(cls, place, target=None, context=None):
-        raw = socket.create_connection(("127.0.0.1", place.link_port(target or place.router)), DEADLINE)
+def bring_up(wire, place, instance=None):
+    """As an honest component that dials."""
+    wire.header(place.name).shake(place.secret())
+    wire.until(rb"<handshake/>")
+    wire.hello(place.name, instance=instance)
+    wire.heard_hello()
+    return wire
+
+
+class Door:
+    """Where the router calls (layout a). Calls that came for nothing wait here until they are thrown away."""
+
+    def __init__(self, place, process=None):
+        self.place = place
+        self.listener = socket.create_server(("127.0.0.1", place.link_port(process or place.process)), backlog=16)
+
+    def throw_away(self):
+        self.listener.setblocking(False)
+        try:
+            while True:
+                self.listener.accept()[0].close()
+        except BlockingIOError:
+            pass
+
+    def accept(self):
+        """The next call, before TLS."""
+        self.listener.settimeout(DEADLINE)
+        raw = self.listener.accept()[0]
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls((context or place.context()).wrap_socket(raw, server_hostname=name_of(target or place.router)))
+        raw.settimeout(DEADLINE)
+        return raw
 
-    def send(self, data):
-        """False when the other end has closed it."""
-        try:
-            self.sock.settimeout(DEADLINE)
-            self.sock.sendall(data.encode() if isinstance(data, str) else data)
-            return True
-        except (OSError, ssl.SSLError):
-            return False
+    def next_once(self, context):
+        return Wire(context.wrap_socket(self.accept(), server_side=True))
 
-    def read_some(self, deadline):
-        data = None
-        while data is None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise socket.timeout("deadline")
-            self.sock.settimeout(min(left, 1))
-            try:
-                data = self.sock.recv(65536)
-            except (socket.timeout, ssl.SSLWantReadError):
-                self.send(" ")  # keepalive
-            except (OSError, ssl.SSLError):
-                data = b""
-        if not data:
-            self.is_closed = True
-            raise Gone("the link is closed")
-        self.buffer += data
-
-    def until(self, pattern, timeout=DEADLINE):
-        deadline = time.monotonic() + timeout
+    def next(self, context=None):
+        """The next call that gets through TLS."""
+        deadline = time.monotonic() + DEADLINE
         while True:
-            found = re.search(pattern, self.buffer)
-            if found:
-                self.buffer = self.buffer[found.end():]
-                return found
-            self.read_some(deadline)
+            try:
+                return self.next_once(context or self.place.context(is_server=True))
+            except (OSError, ssl.SSLError):  # it had been given up
+                assert time.monotonic() < deadline
 
-    def has_ended(self):
-        """Whether what came so far says that the other end gives up. Reads, and hardly waits."""
-        try:
-            while True:
-                self.read_some(time.monotonic() + 0.001)
-        except socket.timeout:
-            return b"<stream:error" in self.buffer
-        except Gone:
-            return True
-
-    def read_to_end(self, timeout=DEADLINE):
-        """All that comes until the other end closes."""
-        deadline = time.monotonic() + timeout
-        try:
-            while True:
-                self.read_some(deadline)
-        except Gone:
-            return self.buffer.decode(errors="replace")
+    def next_up(self, instance=None):
+        """As an honest component that is dialled."""
+        while True:
+            wire = self.next()
+            try:
+                called(wire, self.place.name)
+                wire.hello(self.place.name, instance=instance)
+                wire.heard_hello()
+                return wire
+            except Gone:
+                wire.close()
 
     def close(self):
-        self.sock.close()
-        self.is_closed = True
+        self.listener.close()
 
-    # --- the steps of coming up, each of which a test may take wrongly ---
 
-    def header(self, to, ns=ACCEPT):
-        self.send(f"<?xml version='1.0'?><stream:stream xmlns='{ns}' xmlns:stream='{STREAM}' to='{to}'>")
-        return self
-
-    def shake(self, secret):
-        id_ = self.until(rb"<stream:stream[^>]* id='([^']*)'[^>]*>")[1]
-        self.send(f"<handshake>{hashlib.sha1(id_ + secret.encode()).hexdigest()}</handshake>")
-        return self
-
-    def hello(self, name, role="c2s", instance=None, version="1"):
-        self.instance = instance or secrets.token_hex(8)
-        self.send(f"<hello xmlns='{LINK}' version='{version}' name='{name}' role='{role}' instance='{self.instance}' features=''/>")
-        return self
-
-    def up(self, place):
-        """As an honest initiator would."""
-        self.header(place.name).shake(place.secret())
-        self.until(rb"<handshake/>")
-        self.hello(place.name)
-        self.until(rb"<hello [^>]*/>")
-        return self
-
-    # --- frames ---
-
-    def parse(self):
-        while True:
-            head = re.match(rb"\s*<route ([^>]*)>", self.buffer)
-            if not head:
-                return
-            a = {k.decode(): v.decode() for k, v in re.findall(rb"([a-z]+)='([^']*)'", head[1])}
-            end = head.end() + int(a["len"])
-            if len(self.buffer) < end + 8:
-                return
-            number = {k: int(a.get(k, 0)) for k in "enhf"}
-            self.frames.append(Frame(a["to"], a["from"], self.buffer[head.end():end].decode(), a.get("s"), **number))
-            self.buffer = self.buffer[end + 8:]
-
-    def expect(self, fits, timeout=DEADLINE):
-        """The first frame that fits (a predicate, or what the payload begins with); others stay."""
-        is_match = fits if callable(fits) else lambda f: f.payload.startswith(fits)
-        deadline = time.monotonic() + timeout
-        while True:
-            self.parse()
-            for i, frame in enumerate(self.frames):
-                if is_match(frame):
-                    return self.frames.pop(i)
-            try:
-                self.read_some(deadline)
-            except (socket.timeout, Gone) as e:
-                raise AssertionError(f"no such frame ({e}); there is: {self.frames[-5:]}, {self.buffer[-500:]}") from None
+def called(wire, name):
+    """Up to the handshake, as who was dialled."""
+    wire.until(rb"<stream:stream[^>]*>")
+    wire.answer(name)
+    wire.until(rb"<handshake>[0-9a-f]+</handshake>")
+    wire.write("<handshake/>")
+    return wire
 
 
 class Attacker:
-    """A link that is up, under the name of c2s-2, and what is needed to attack from it. It links again when it was thrown out."""
+    """A link that is up, under the name of c2s-2, and what is needed to attack from it. It links again when it was thrown out: it dials the router, or
+    waits for its call (layout a)."""
 
     def __init__(self, cluster, process="c2s-2"):
         self.cluster, self.place = cluster, Place(cluster, process)
         self.name, self.sm, self.router = self.place.name, name_of("sm-1"), name_of("router-1")
         self.next_conn, self.wire, self.looked = 0, None, 0
+        is_called = json.loads((self.place.folder / "cluster.json").read_text())["layout"] == "a"
+        self.door = Door(self.place) if is_called else None
 
     def link(self):
         """The link; a new one if the last was ended, which is looked at now and then."""
@@ -215,22 +142,28 @@ class Attacker:
         if self.wire and not self.wire.is_closed and now - self.looked < 0.05:
             return self.wire
         self.looked = now
-        if self.wire is None or self.wire.is_closed or not self.is_alive():
-            if self.wire:
-                self.wire.close()
-            self.wire = Wire.dial_tls(self.place).up(self.place)
-            self.wire.expect("<peers ")
+        if self.wire is None or self.wire.is_closed or not self.wire.read_what_there_is():
+            self.link_again()
         return self.wire
 
-    def is_alive(self):
-        """Reads what there is, without waiting."""
-        try:
-            while True:
-                self.wire.read_some(time.monotonic() + 0.001)
-        except socket.timeout:
-            return True
-        except Gone:
-            return False
+    def link_again(self, instance=None):
+        """Another link, as a new process or as the one that we were (its instance)."""
+        self.hang_up()
+        self.wire = self.door.next_up(instance) if self.door else bring_up(dial_tls(self.place), self.place, instance)
+        self.wire.expect("<peers ")
+        return self.wire
+
+    def hang_up(self):
+        """No link. The router is made to call at once, and not when it has waited for long enough."""
+        if self.wire:
+            self.wire.close()
+        if self.door:
+            self.door.throw_away()
+            self.cluster.ctl("router-1", "reload", check=True)
+
+    def close(self):
+        for each in filter(None, (self.wire, self.door)):
+            each.close()
 
     def connection(self, number=None, instance=None, name=None):
         """The address of a client connection that we claim to have."""
@@ -240,7 +173,7 @@ class Attacker:
         return f"{name or self.name}/{instance or self.link().instance}-{number}"
 
     def send(self, payload, sender=None, to=None, **attributes):
-        return self.link().send(frame_text(to or self.sm, sender or self.name, payload, **attributes))
+        return self.link().write(frame_text(to or self.sm, sender or self.name, payload, **attributes))
 
     def open(self, conn, host=None, addr="192.0.2.7:4711", **facts):
         """An <open/> and the answer to it, if it is the features."""
@@ -257,6 +190,21 @@ class Attacker:
     def session(self, user, resource="evil"):
         """A session of an account whose password we know, bound and available."""
         return Session(self, user).login(resource)
+
+
+class Component(Wire):
+    """A third-party component, as bytes to the router's port."""
+
+    def __init__(self, cluster):
+        super().__init__(socket.create_connection((cluster.host, cluster.component_port), DEADLINE))
+        self.cluster = cluster
+
+    def attach(self, secret=None):
+        """With a secret that is given, the answer is not awaited."""
+        self.header(self.cluster.component).shake(secret or self.cluster.component_secret)
+        if not secret:
+            self.until(rb"<handshake[^>]*/>")
+        return self
 
 
 def open_text(host, addr="192.0.2.7:4711", tls="1.3", cipher="TLS_AES_256_GCM_SHA384", lost=False, inner="", **more):
@@ -325,18 +273,34 @@ class Session:
         return self.expect(lambda f: f"id='{id_}'" in f.payload)
 
 
+def metrics_text(cluster, process):
+    """As a monitoring system reads it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(DEADLINE)
+        s.connect(str(cluster.folder / "s" / f"{process}+metrics"))
+        s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Watch:
     """What processes say about an attack: new lines of audit logs, counters that grow."""
 
-    def __init__(self, cluster):
-        self.cluster, self.processes = cluster, ["router-1", "sm-1", "c2s-1"]
+    def __init__(self, cluster, processes=("router-1", "sm-1", "c2s-1")):
+        self.cluster, self.processes = cluster, processes
         self.at = {p: len(cluster.audit(p)) for p in self.processes}
         self.before = {p: self.counters(p) for p in self.processes}
         self.pids = {p: cluster.pid(p) for p in self.processes}
+        self.restarted = set()
 
     def counters(self, process):
-        text = self.cluster.ctl(process, "metrics").stdout
-        return {n: float(v) for n, v in re.findall(r"^(\w+) ([0-9.e+]+)$", text, re.M)}
+        return {n: float(v) for n, v in re.findall(r"^(\w+) ([0-9.e+]+)$", metrics_text(self.cluster, process), re.M)}
 
     def news(self, process):
         return self.cluster.audit(process)[self.at[process]:]
@@ -351,16 +315,23 @@ class Watch:
             assert time.monotonic() < deadline, f"{process} did not audit {texts}: {self.news(process)[-2000:]}"
             time.sleep(0.01)
 
+    def grown(self, process, metric):
+        return self.counters(process).get(metric, 0) - self.before[process].get(metric, 0)
+
     def counted(self, process, metric, at_least=1, timeout=DEADLINE):
         deadline = time.monotonic() + timeout
         while True:
-            grown = self.counters(process).get(metric, 0) - self.before[process].get(metric, 0)
+            grown = self.grown(process, metric)
             if grown >= at_least:
                 return grown
             assert time.monotonic() < deadline, f"{process}: {metric} grew by {grown}, not {at_least}"
             time.sleep(0.02)
 
+    def has_restarted(self, process):
+        """By the test: its counters began again."""
+        self.restarted.add(process)
+        self.pids[process], self.before[process] = self.cluster.pid(process), {}
+
     def alive(self):
-        self.cluster.refresh()
-        for p in self.processes:
-            assert self.cluster.env.get("SALLYPORT_PID_" + p.upper().replace("-", "_")) == str(self.pids[p]), f"{p} died: {self.cluster.log(p)[-4000:]}"
+        for p, pid in self.pids.items():
+            assert is_running(pid), f"{p} died: {self.cluster.log(p)[-4000:]}"

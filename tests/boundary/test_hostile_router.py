@@ -1,13 +1,15 @@
 """A hostile router in the DMZ (layout b): it has the certificate, the key and the secrets of the only router. It is trusted with what crosses it, so it can do
 much (deploy/SECURITY.md); here is what it cannot, toward a session manager. What it cannot toward c2s is tests/e2e/test_gate.py."""
 import secrets
+import select
 import socket
+import threading
 import time
 
 import pytest
 
-from hostile import ACCEPT, LINK, Place, Watch, Wire, frame_text, name_of, open_text
-from xmpp import STREAM
+from hostile import Place, Watch, name_of, open_text
+from link import ACCEPT, LINK, Wire, frame_text
 
 SM, C2S1, ROUTER = name_of("sm-1"), name_of("c2s-1"), name_of("router-1")
 CLIENT = "xmlns='jabber:client'"
@@ -32,14 +34,15 @@ class Router:
         self.listener.settimeout(15)
         w = Wire(self.context.wrap_socket(self.listener.accept()[0], server_side=True))
         name = w.until(rb"<stream:stream[^>]* to='([^']*)'[^>]*>")[1].decode()
-        w.send(f"<?xml version='1.0'?><stream:stream xmlns='{ACCEPT}' xmlns:stream='{STREAM}' from='{name}' id='1'>")
+        w.answer(name, ACCEPT)
         w.until(rb"<handshake>[0-9a-f]+</handshake>")
-        w.send(f"<handshake/><hello xmlns='{LINK}' version='1' name='{ROUTER}' role='router' instance='{self.instance}' features=''/>")
-        w.instance = w.until(rb"<hello [^>]*instance='([0-9a-f]+)'[^>]*/>")[1].decode()
+        w.write("<handshake/>")
+        w.hello(ROUTER, "router", self.instance)
+        w.instance = w.heard_hello()
         self.links[name] = w
 
     def send(self, payload, sender=ROUTER, to=SM, **attributes):
-        assert self.sm.send(frame_text(to, sender, payload, **attributes))
+        assert self.sm.write(frame_text(to, sender, payload, **attributes))
 
     def peers(self, inner, all_=False):
         self.send(f"<peers xmlns='{LINK}'{' all=' + chr(39) + '1' + chr(39) if all_ else ''}>{inner}</peers>")
@@ -54,6 +57,7 @@ class Router:
         self.sm.expect(lambda f: f.to == conn and f.payload.startswith("<stream:features"))
 
     def close(self):
+        """For the second time too."""
         for w in (*self.links.values(), self.listener):
             w.close()
 
@@ -69,15 +73,6 @@ def router():
     c.start("router-1")
     c.online("alice").ping()
     c.down()
-
-
-class Seen:
-    def __init__(self, router):
-        self.watch = Watch.__new__(Watch)
-        self.watch.cluster, self.watch.processes = router.cluster, ["sm-1", "c2s-1"]
-        self.watch.at = {p: len(router.cluster.audit(p)) for p in self.watch.processes}
-        self.watch.before = {p: self.watch.counters(p) for p in self.watch.processes}
-        self.watch.pids = {p: router.cluster.pid(p) for p in self.watch.processes}
 
 
 def adopt(r, expires=20, mac="0" * 64):
@@ -113,6 +108,8 @@ ATTACKS = [
     ("names without number", names, VIOLATIONS, ("frame-refused", "a peer that cannot be")),
     ("synced of nobody", lambda r: r.send(f"<synced xmlns='{LINK}' e='1'/>", "c2s-7.evil"), VIOLATIONS, ("frame-refused", "not this peer's")),
     ("a payload that is no element", lambda r: r.send("]]>"), VIOLATIONS, ("frame-refused", "no element")),
+    ("slots of its own", lambda r: r.send(f"<slots xmlns='{LINK}' key='{'0' * 32}' e='99'><own from='0' to='1023'/><host name='localhost'/></slots>"), DROPPED, None),
+    ("sync to the sm", lambda r: r.send(f"<sync xmlns='{LINK}' e='99'/>", C2S1), DROPPED, None),
     ("malformed peers", lambda r: r.peers("<peer name='x'/>"), VIOLATIONS, ("frame-refused", "malformed peers")),
     ("sessions that it guesses", lambda r: r.send("<a/>", r.connection(), s=secrets.token_hex(16), e=1, n=1), DROPPED, None),
     ("a login on a connection of a c2s that it does not name", lambda r: r.send(open_text("localhost"), "c2s-7.other/0123456789abcdef-1"), DROPPED, None),
@@ -121,10 +118,93 @@ ATTACKS = [
 
 @pytest.mark.parametrize("name,act,metric,texts", ATTACKS, ids=[a[0].replace(" ", "-") for a in ATTACKS])
 def test_it_cannot(router, name, act, metric, texts):
-    watch = Seen(router).watch
+    watch = Watch(router.cluster, ("sm-1", "c2s-1"))
     act(router)
     if texts:
         watch.audited("sm-1", *texts)
     watch.counted("sm-1", metric)
     router.barrier()
     watch.alive()
+
+
+# --- what crosses it -----------------------------------------------------------------------------------------------------------
+
+
+class Pump(threading.Thread):
+    """Carries frames between the session manager and c2s-1; what becomes of each, mischief says: how often it arrives."""
+
+    def __init__(self, router):
+        super().__init__(daemon=True)
+        self.ends = {SM: router.links[SM], C2S1: router.links[C2S1]}
+        self.mischief, self.seen, self.is_over = (lambda frame: 1), [], threading.Event()
+
+    def run(self):
+        other = {SM: self.ends[C2S1], C2S1: self.ends[SM]}
+        while not self.is_over.is_set():
+            for name, end in self.ends.items():
+                if not end.sock.pending():
+                    select.select([e.sock for e in self.ends.values()], [], [], 0.01)
+                end.read_what_there_is()
+                end.parse()
+                for frame in end.frames:
+                    self.seen.append(frame)
+                    if frame.to != ROUTER:
+                        other[name].write(frame.again() * self.mischief(frame))
+                end.frames.clear()
+
+    def stop(self):
+        self.is_over.set()
+        self.join(15)
+
+
+@pytest.fixture
+def carried():
+    """A cluster whose only router is hostile and carries what comes, and alice and bob on it."""
+    from cluster import Cluster
+    c = Cluster("--links", "tls", "--layout", "b")
+    c.adduser("alice")
+    c.adduser("bob")
+    r = Router(c)
+    r.links[C2S1].write(frame_text(C2S1, ROUTER, f"<peers xmlns='{LINK}' all='1'><peer name='{SM}' role='sm' instance='{r.sm.instance}' up='1'/></peers>"))
+    pump = Pump(r)
+    pump.start()
+    r.send(f"<peers xmlns='{LINK}' all='1'><peer name='{C2S1}' role='c2s' instance='{r.links[C2S1].instance}' up='1'/></peers>")
+    yield c, r, pump, c.online("alice"), c.online("bob")
+    pump.stop()
+    r.close()
+    c.down()
+
+
+def talk(bob, alice, text, count=20):
+    for i in range(count):
+        bob.message(alice.jid, f"{text} {i}")
+
+
+def heard(alice, text, count=20):
+    """All of it, once, in order."""
+    bodies = [alice.expect("message").findtext("{jabber:client}body") for _ in range(count)]
+    assert bodies == [f"{text} {i}" for i in range(count)]
+
+
+def test_what_it_repeats_or_drops_is_neither_doubled_nor_lost(carried):
+    cluster, router, pump, alice, bob = carried
+    pump.mischief = lambda frame: 3
+    talk(bob, alice, "thrice")
+    heard(alice, "thrice")
+    old = [f for f in pump.seen if f.s]
+    alice.ping()
+    bob.ping()
+    for f in old:  # all of it once more, much later
+        router.links[f.to if f.to in router.links else f.to.split("/")[0]].write(f.again())
+    alice.ping()
+    bob.ping()
+    assert not alice.backlog and not bob.backlog, (alice.backlog, bob.backlog)
+    pump.mischief = lambda frame: int("dropped" not in frame.payload)
+    talk(bob, alice, "dropped")
+    pump.stop()
+    router.close()
+    cluster.start("router-1")  # an honest one
+    heard(alice, "dropped")
+    alice.ping()
+    bob.ping()
+    assert not alice.backlog and not bob.backlog, (alice.backlog, bob.backlog)

@@ -1,0 +1,46 @@
+"""Floods of a hostile connection manager."""
+import os
+import secrets
+import signal
+
+from link import frame_text
+from rows import CLIENT, SM, link_refused
+from scene import Attack, Counted, Ended
+
+
+def flood(x):
+    """As fast as the link takes it, while bystanders are served."""
+    chunk = b"".join(frame_text(SM, x.a.connection(), f"<message {CLIENT}/>", s=secrets.token_hex(16), e=1, n=1) for _ in range(500))
+    for _ in range(100):
+        x.link().write(chunk)
+        if _ % 20 == 0:
+            x.nobody_noticed()
+
+
+def large_payloads(x):
+    """While the session manager is busy for a moment: our link ends before its does."""
+    x.link()
+    data = frame_text(SM, x.a.connection(), "<a>" + "x" * 1000000 + "</a>")
+    os.kill(x.cluster.pid("sm-1"), signal.SIGSTOP)
+    try:
+        for _ in range(20):
+            if not x.wire.write(data) or not x.wire.read_what_there_is() or b"<stream:error" in x.wire.buffer:
+                break
+    finally:
+        os.kill(x.cluster.pid("sm-1"), signal.SIGCONT)
+
+
+def never_read(x):
+    """A hundred thousand answers that we never read: our link ends, and nobody else's."""
+    data = frame_text("nobody.cluster.internal", x.a.name, "<a/>") * 1000
+    x.link()
+    for _ in range(100):
+        if not x.wire.write(data):
+            break
+
+
+FLOODS = [
+    Attack("fifty thousand frames", flood, (Counted("sm-1", "sallyport_sm_frames_dropped_total", 50000),), "ab"),
+    Attack("payloads as large as can be", large_payloads, (link_refused("floods a session manager"), Ended()), "ab"),
+    Attack("a link that is never read", never_read, (link_refused("too much waits"),), "ab"),
+]
