@@ -112,7 +112,9 @@ static void write_inbound(const struct plan *p, const struct plan_host_conf *h, 
     buf_add(out, STR("    }\n\n"));
 }
 
-/* Without connection tracking, whose table a host with many clients would fill: what leaves from
+/* What is refused is told at once: over IPv6 the kernel hands an ICMP error of the output hook to
+ * nobody, so that a process would wait for a timeout; a reset it hears.
+ * Without connection tracking, whose table a host with many clients would fill: what leaves from
  * our ports and opens no connection is an answer. */
 static void write_outbound(const struct plan *p, const struct plan_host_conf *h, struct str ports,
                            struct buf *out)
@@ -130,6 +132,7 @@ static void write_outbound(const struct plan *p, const struct plan_host_conf *h,
     buf_add(
         out,
         STR("        limit rate 10/minute burst 20 packets log prefix \"sallyport out refused: \"\n"
+            "        meta l4proto tcp counter reject with tcp reset\n"
             "        counter reject with icmpx type admin-prohibited\n    }\n"));
 }
 
