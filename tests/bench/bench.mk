@@ -1,5 +1,5 @@
 # make bench: numbers, beside Prosody and ejabberd. BENCH="--servers sallyport --measures messages" chooses; CHECK=1 measures Sallyport alone
-# and compares with baseline.json.
+# and compares with baseline.json, and what TLS between the processes costs (--measures split) with its target.
 BENCH ?=
 $(OUT)/bench/load: $(call objects,$(wildcard tests/bench/*.c)) $(OUT)/libproto.a $(OUT)/libcommon.a
 	@mkdir -p $(@D)

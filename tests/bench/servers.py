@@ -68,10 +68,10 @@ class Server:
 
 
 class Sallyport(Server):
-    links = "unix"
+    links, layout = "unix", "a"
 
     def start(self):
-        self.run("up", "--port-base", "0", "--links", self.links, "--bin", ROOT / "build/release", "--log-level", "warn")
+        self.run("up", "--port-base", "0", "--links", self.links, "--layout", self.layout, "--bin", ROOT / "build/release", "--log-level", "warn")
         accounts = self.dir / "users"
         accounts.write_text("".join(f"u{i} {PASSWORD}\n" for i in range(self.users)))
         self.run("adduser", "--file", accounts)
@@ -106,6 +106,14 @@ class Sallyport(Server):
 
 class SallyportTls(Sallyport):
     links = "tls"
+
+
+class SallyportB(Sallyport):
+    layout = "b"
+
+
+class SallyportTlsB(SallyportTls):
+    layout = "b"
 
 
 def certtool(*args):
