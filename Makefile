@@ -86,12 +86,12 @@ JOBS := -j$(shell nproc)
 DIR ?= build/run
 DESTDIR ?=
 PREFIX ?= /usr
-SUITES := unit lint e2e interop chaos fuzz-short
+SUITES := unit lint e2e interop chaos boundary fuzz-short
 have_suites = $(foreach s,$(SUITES),$(if $(or $(filter unit lint fuzz-short,$(s)),$(wildcard tests/$(s)/test_*.py)),$(s)))
 
 help:
 	@echo "make run      a cluster on loopback, with two accounts, ready for any client (make stop ends it)"
-	@echo "make test     every test; make test-unit, test-lint, test-e2e, test-interop, test-chaos: one kind"
+	@echo "make test     every test; make test-unit, test-lint, test-e2e, test-interop, test-chaos, test-boundary: one kind"
 	@echo "make bench    numbers; make fuzz, make soak, make valgrind: the long forms; make lint"
 	@echo "make orders   every order of loss, delay and death in larger worlds of the channel; takes minutes"
 	@echo "make all      builds; SAN=1 with sanitizers; make install DESTDIR=…; make deb; make clean"
