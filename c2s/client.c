@@ -114,7 +114,7 @@ void client_new(struct c2s *c2s, struct door *door, struct conn *conn)
 
     c->door = door;
     c->conn = conn;
-    c->phase = door->has_proxy_protocol ? PHASE_PROXY : PHASE_HEADER;
+    c->phase = door->proxy_count ? PHASE_PROXY : PHASE_HEADER;
     c2s->unauthenticated++;
     metric_inc(&c2s_metric_accepted);
     metric_inc(&c2s_metric_clients);

@@ -2,6 +2,7 @@
 #include "c2s/conf.h"
 
 #include "common/mem.h"
+#include "common/net_network.h"
 #include "common/tls.h"
 
 #define AT(field) offsetof(struct c2s_conf, field)
@@ -58,8 +59,8 @@ static const struct conf_key listen_keys[] = {
       "Where clients connect: \"*:5222\" (IPv6 and IPv4), \"192.0.2.1:5222\", \"[2001:db8::1]:5222\"." },
     { "kind", CONF_CHOICE, LISTEN(kind), "starttls", 0, 0, door_kinds, CONF_AT_START,
       "starttls: RFC 6120. tls: TLS from the first byte, ALPN xmpp-client (XEP-0368)." },
-    { "proxy_protocol", CONF_BOOL, LISTEN(has_proxy_protocol), "no", 0, 0, NULL, CONF_AT_START,
-      "Each connection begins with a PROXY protocol v2 header. Only the proxy may be able to reach this address." },
+    { "proxies", CONF_LIST, LISTEN(proxies), "", 0, 0, NULL, CONF_AT_START,
+      "Addresses and networks of proxies: nobody else may connect here, and each connection begins with a header of the PROXY protocol, version 2, that says who the client is." },
     { "max_connections", CONF_INT, LISTEN(max_connections), "100000", 1, 10000000, NULL, CONF_AT_START,
       "Connections open at once; more wait in the listen queue." },
     { "backlog", CONF_INT, LISTEN(backlog), "1024", 1, 65535, NULL, CONF_AT_START,
@@ -141,6 +142,21 @@ enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_
     return e;
 }
 
+static bool check_proxies(const struct c2s_listen_conf *conf, struct buf *why)
+{
+    struct net_network network;
+    bool is_right = true;
+
+    for (size_t i = 0; i < conf->proxies.count; i++)
+        if (net_network_parse(str_from(conf->proxies.items[i]), &network) != ERR_OK) {
+            buf_printf(why, "listen \"%s\": proxies: an address or a network as 192.0.2.0/24 is "
+                            "expected, not \"%s\"\n",
+                       conf->name, conf->proxies.items[i]);
+            is_right = false;
+        }
+    return is_right;
+}
+
 static enum err check_listens(const struct c2s_conf *conf, struct buf *why)
 {
     const struct c2s_listen_conf *items = conf->listens.items;
@@ -159,6 +175,8 @@ static enum err check_listens(const struct c2s_conf *conf, struct buf *why)
                        items[i].name, items[i].address);
             e = ERR_MALFORMED;
         }
+        if (!check_proxies(&items[i], why))
+            e = ERR_MALFORMED;
         if (items[i].kind == C2S_DOOR_TLS && !conf->certificates.count) {
             buf_printf(why, "listen \"%s\": kind: tls needs a section certificate\n",
                        items[i].name);

@@ -10,8 +10,8 @@ enum c2s_door_kind { C2S_DOOR_STARTTLS, C2S_DOOR_TLS };
 struct c2s_listen_conf { /* section listen "NAME" */
     char *name;
     char *address;
-    int kind; /* enum c2s_door_kind */
-    bool has_proxy_protocol;
+    int kind;                 /* enum c2s_door_kind */
+    struct conf_list proxies; /* addresses and networks; not empty: PROXY protocol */
     int64_t max_connections;
     int64_t backlog;
 };

@@ -3,6 +3,7 @@
 #define C2S_DOOR_H
 
 #include "c2s/c2s.h"
+#include "common/net_network.h"
 
 struct door {
     struct list at; /* c2s->doors */
@@ -12,7 +13,8 @@ struct door {
     int64_t max_connections;
     int64_t count;             /* open */
     uint8_t kind;              /* enum c2s_door_kind */
-    bool has_proxy_protocol;
+    struct net_network *proxies; /* only these may connect, by the PROXY protocol */
+    size_t proxy_count;          /* 0: anybody, without it */
     bool is_paused;
 };
 

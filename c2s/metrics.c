@@ -12,6 +12,8 @@
 COUNTER(c2s_metric_accepted, "accepted_total", "Client connections accepted.");
 COUNTER(c2s_metric_refused, "refused_total",
         "Client connections refused: too many of one address.");
+COUNTER(c2s_metric_strangers, "proxy_refused_total",
+        "Connections to a port for proxies that came from elsewhere.");
 GAUGE(c2s_metric_clients, "clients", "Client connections open.");
 GAUGE(c2s_metric_sessions, "sessions",
       "Sessions, those included whose client is gone and not yet confirmed.");
@@ -42,7 +44,7 @@ static struct metric certificate_expiry =
            "When the first certificate for clients ends; 0 where there is none.");
 
 static struct metric *const all[] = {
-    &c2s_metric_accepted,          &c2s_metric_refused,         &c2s_metric_clients,
+    &c2s_metric_accepted, &c2s_metric_refused, &c2s_metric_strangers,         &c2s_metric_clients,
     &c2s_metric_sessions,          &c2s_metric_unauthenticated, &c2s_metric_handshakes,
     &c2s_metric_handshakes_failed, &c2s_metric_logins,          &c2s_metric_stream_errors,
     &c2s_metric_elements_up,       &c2s_metric_elements_down,   &c2s_metric_bytes_up,

@@ -6,6 +6,7 @@
 
 extern struct metric c2s_metric_accepted;
 extern struct metric c2s_metric_refused;
+extern struct metric c2s_metric_strangers;
 extern struct metric c2s_metric_clients;
 extern struct metric c2s_metric_sessions;
 extern struct metric c2s_metric_unauthenticated;

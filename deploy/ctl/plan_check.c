@@ -1,6 +1,7 @@
 /* What the table of cluster.conf's keys cannot say: names that refer to each other, addresses,
  * ports that collide, layouts that are refused. Everything that is copied into generated files is
  * checked here for what could end a word in them. */
+#include "common/net_network.h"
 #include "deploy/ctl/plan.h"
 
 #include <arpa/inet.h>
@@ -53,18 +54,9 @@ static bool is_address(const char *text)
 
 static bool is_network(const char *text)
 {
-    unsigned char bytes[16];
-    struct str bits = str_from(text), address = str_cut(&bits, '/');
-    char copy[INET6_ADDRSTRLEN + 1];
-    uint64_t n = 0;
+    struct net_network network;
 
-    if (address.n >= sizeof copy)
-        return false;
-    memcpy(copy, address.p, address.n);
-    copy[address.n] = '\0';
-    if (!is_address(copy) || (str_is_set(bits) && str_to_u64(bits, &n) != ERR_OK))
-        return false;
-    return n <= (inet_pton(AF_INET, copy, bytes) == 1 ? 32u : 128u);
+    return net_network_parse(str_from(text), &network) == ERR_OK;
 }
 
 static void check_addresses(struct checker *c, const char *section, const char *title,

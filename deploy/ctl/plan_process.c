@@ -72,8 +72,7 @@ static void write_listen(struct plan *p, const struct plan_node *n, bool is_dire
                    STR_ARG(plan_endpoint(p, str_from(n->host->addresses.items[i]), port)));
         if (is_direct)
             buf_add(out, STR("    kind = \"tls\"\n"));
-        if (n->conf->proxies.count)
-            buf_add(out, STR("    proxy_protocol = yes\n"));
+        write_list(out, "proxies", &n->conf->proxies);
         buf_add(out, STR("}\n"));
     }
 }

@@ -84,7 +84,7 @@ class Hub:
         self.conf.write_text(f'name = "{NAME}"\nlog_level = "debug"\n{drain}{options}\ncertificate "{hosts[0]}" {{\n cert = "{cert}"\n key = "{key}"\n}}\n'
                              f'listen "a" {{\n address = "127.0.0.1:{self.port}"\n}}\n'
                              f'listen "b" {{\n address = "127.0.0.1:{self.tls_port}"\n kind = "tls"\n}}\n'
-                             f'listen "c" {{\n address = "127.0.0.1:{self.proxy_port}"\n proxy_protocol = yes\n}}\n{peers}')
+                             f'listen "c" {{\n address = "127.0.0.1:{self.proxy_port}"\n proxies = {{"127.0.0.1"}}\n}}\n{peers}')
         self.log = open(self.folder / "log", "w")
         self.process = subprocess.Popen([str(build / "sallyport-c2s"), "-c", str(self.conf)], stderr=self.log, stdout=self.log)
         self.hosts = "".join(HOST.format(name=h, tls=tls, rate=rate, auth=auth) for h in hosts)

@@ -25,11 +25,12 @@ LOCAL = SIGNATURE + b"\x20\0\0\0"
 def proxied():
     from cluster import Cluster
 
-    port, tls_port = free_ports(2)
-    sections = "".join(f'listen "{name}" {{\n    address = "127.0.0.1:{p}"\n    kind = "{kind}"\n    proxy_protocol = yes\n}}\n'
+    port, tls_port, other_port = free_ports(3)
+    sections = "".join(f'listen "{name}" {{\n    address = "127.0.0.1:{p}"\n    kind = "{kind}"\n    proxies = {{"192.0.2.0/24", "127.0.0.1"}}\n}}\n'
                        for name, p, kind in (("proxied", port, "starttls"), ("proxied-tls", tls_port, "tls")))
+    sections += f'listen "others" {{\n    address = "127.0.0.1:{other_port}"\n    proxies = {{"192.0.2.0/24", "127.0.0.2/32"}}\n}}\n'
     made = Cluster("--set", "c2s:connections_per_address = 3", "--set", "c2s:" + sections, "--limits", "default")
-    made.proxied, made.proxied_tls = port, tls_port
+    made.proxied, made.proxied_tls, made.others = port, tls_port, other_port
     yield made
     made.down()
 
@@ -109,3 +110,20 @@ def test_the_limit_of_connections_counts_who_is_behind_the_proxy(proxied):
     client = connected(proxied, tcp4("192.0.2.80", 9))
     client.expect_stream_error("resource-constraint")
     stream(tcp4("192.0.2.81", 1)).features()
+
+
+def test_nobody_but_the_proxies_listed_may_say_who_the_client_is(proxied):
+    """The header is right; who sends it is not in the list."""
+    stranger = socket.create_connection(("127.0.0.1", proxied.others), 15)
+    try:
+        stranger.sendall(tcp4("192.0.2.5", 1))
+        assert stranger.recv(1) == b""
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # closed before it was read
+    finally:
+        stranger.close()
+    proxied.wait_event("c2s-1", "proxy-refused", listen="others")
+    with socket.create_connection(("127.0.0.1", proxied.others), 15, source_address=("127.0.0.2", 0)) as listed:
+        listed.sendall(tcp4("192.0.2.5", 1) + b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' "
+                       b"version='1.0'>")
+        assert b"<starttls" in listed.recv(65536)

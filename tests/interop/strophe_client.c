@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     xmpp_conn_t *conn;
 
     if (argc != 6)
-        return 2; /* JID PASSWORD HOST PORT CAFILE */
+        return 2; /* JID PASSWORD HOST PORT CAFILE; HOST "-": found by SRV */
     xmpp_initialize();
     ctx = xmpp_ctx_new(NULL, xmpp_get_default_logger(XMPP_LEVEL_DEBUG));
     conn = xmpp_conn_new(ctx);
@@ -51,7 +51,7 @@ int main(int argc, char **argv)
     xmpp_conn_set_pass(conn, argv[2]);
     xmpp_conn_set_cafile(conn, argv[5]);
     xmpp_conn_set_flags(conn, XMPP_CONN_FLAG_MANDATORY_TLS);
-    if (xmpp_connect_client(conn, argv[3], (unsigned short)atoi(argv[4]), on_connection, ctx) != XMPP_EOK)
+    if (xmpp_connect_client(conn, strcmp(argv[3], "-") == 0 ? NULL : argv[3], (unsigned short)atoi(argv[4]), on_connection, ctx) != XMPP_EOK)
         return 1;
     xmpp_run(ctx);
     xmpp_conn_release(conn);
