@@ -97,6 +97,10 @@ class Split:
                 data = (self.folder / "tls" / f"{DOMAIN}.{kind}").read_bytes()
                 host.write(f"/etc/sallyport/tls/{DOMAIN}.{kind}", data, mode, "root:sallyport-c2s")
 
+    def addresses(self):
+        """{address: host} of the whole network."""
+        return {self.network.address(n, v): n for n in self.network.zones for v in (4, 6)}
+
     # --- processes ---
 
     def host_of(self, process):
