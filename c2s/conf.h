@@ -51,6 +51,9 @@ extern const struct conf_spec c2s_conf_spec;
 /* Addresses, certificates and peers: what the table of keys cannot say. */
 enum err c2s_conf_check(const void *conf, struct buf *why);
 
+/* confine.c: what the process may do, from its configuration. */
+void c2s_confine(const void *conf, struct confine *c);
+
 struct tls_creds;
 /* Certificates of the file, with ALPN xmpp-client for direct TLS (XEP-0368) or without for
  * STARTTLS. *out_creds is NULL when the file lists no certificate. */

@@ -19,6 +19,7 @@ int main(int argc, char **argv)
         .conf = &c2s_conf_spec,
         .instance_name = instance_name,
         .check = c2s_conf_check,
+        .confine = c2s_confine,
         .start = c2s_start,
         .reload = c2s_reload,
         .drain = c2s_drain,

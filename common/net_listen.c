@@ -154,6 +154,10 @@ static enum err clear_path(const char *path, struct buf *why)
     memcpy(address.sun_path, path, strlen(path) + 1); /* net_address_parse bounds it */
     r = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
     close(fd);
+    if (r == EPERM) { /* common/confine.h: a process that dials nobody cannot ask */
+        buf_printf(why, "%s exists, and who listens there cannot be asked since the start", path);
+        return ERR_EXISTS;
+    }
     if (r != ECONNREFUSED && r != ENOENT) {
         buf_printf(why, "another process listens on %s", path);
         return ERR_EXISTS;

@@ -12,25 +12,39 @@
 
 enum { FIRST_FD = 3, MAX_FDS = 64 };
 
-void notify_send(const char *state)
+static int manager = -1;
+
+void notify_open(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     size_t n = path ? strlen(path) : 0;
-    int fd;
 
     if (n < 2 || n >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
         return;
     memcpy(to.sun_path, path, n);
     if (path[0] == '@')
         to.sun_path[0] = '\0';
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (manager < 0)
         return;
+    if (connect(manager, (const struct sockaddr *)&to,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) != 0)
+        notify_close();
+}
+
+void notify_close(void)
+{
+    if (manager >= 0)
+        close(manager);
+    manager = -1;
+}
+
+void notify_send(const char *state)
+{
     /* A manager that does not read is its own loss: the state is also in the log. */
-    (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
-                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-    close(fd);
+    if (manager >= 0)
+        (void)!send(manager, state, strlen(state), MSG_NOSIGNAL);
 }
 
 static uint64_t number_of(const char *variable)

@@ -5,6 +5,11 @@
 
 #include <stdint.h>
 
+/* Connects to the manager's socket (NOTIFY_SOCKET), if there is one. Before the process confines
+ * itself: afterwards it may be unable to make and to address sockets. */
+void notify_open(void);
+void notify_close(void);
+
 /* Sends one assignment a line ("READY=1"); does nothing when no manager listens. Never blocks. */
 void notify_send(const char *state);
 

@@ -109,6 +109,8 @@ enum err service_load_conf(const struct process *p, void **out_conf, struct buf 
     struct buf sentences = { 0 };
     enum err e = conf_load(p->spec->conf, p->path, &conf, why);
 
+    if (e == ERR_OK)
+        e = service_confine_check(p, conf, why);
     if (e == ERR_OK && p->spec->check && (e = p->spec->check(conf, &sentences)) != ERR_OK)
         conf_add_places(p->spec->conf, p->path, buf_str(&sentences), why);
     buf_fini(&sentences);
@@ -205,25 +207,32 @@ static enum err open_metrics(struct process *p, struct buf *why)
 
 static enum err start(struct process *p, struct buf *why)
 {
-    enum err e = p->spec->start(&p->service, &p->service.app, why);
+    enum err e = service_confine_files(p, why);
 
-    if (e != ERR_OK)
+    if (e != ERR_OK || (e = p->spec->start(&p->service, &p->service.app, why)) != ERR_OK)
         return e;
     if ((e = open_control(p, why)) != ERR_OK || (e = open_metrics(p, why)) != ERR_OK ||
-        (e = service_drop_privileges(service_own_conf(p), why)) != ERR_OK)
+        (e = service_drop_privileges(service_own_conf(p), why)) != ERR_OK ||
+        (e = service_confine_calls(p, why)) != ERR_OK) {
         p->spec->stop(&p->service);
-    return e;
+        return e;
+    }
+    p->is_up = true;
+    if (p->has_promised)
+        service_ready(&p->service);
+    return ERR_OK;
 }
 
 void service_ready(struct service *s)
 {
     struct process *p = service_process(s);
 
-    if (p->state != SERVICE_STARTING)
+    p->has_promised = true;
+    if (p->state != SERVICE_STARTING || !p->is_up)
         return;
     p->state = SERVICE_READY;
     log_info("ready", kv_text("version", service_version));
-    notify_send("READY=1");
+    notify_send("READY=1\nSTATUS=serving");
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
@@ -318,7 +327,8 @@ static void run_process(struct process *p)
 {
     const struct service_conf *conf = service_own_conf(p);
 
-    service_harden();
+    service_harden(conf->is_confined);
+    notify_open();
     p->name = make_name(p);
     if (log_open(p->name, conf->log_file, levels[conf->log_level]) != ERR_OK) {
         fprintf(stderr, "cannot open the log %s\n", conf->log_file);
@@ -333,6 +343,7 @@ static void run_process(struct process *p)
     log_info("starting", kv_text("version", service_version), kv_text("config", p->path));
     run_loop(p);
     service_audit_close(p);
+    notify_close();
     log_close();
 }
 
@@ -348,6 +359,7 @@ static int run_configured(const struct service_spec *spec, const struct argument
         run_process(&p);
     conf_free(spec->conf, p.conf);
     conf_free(spec->conf, p.conf_at_start);
+    confine_free(p.confine);
     mem_free(p.name);
     free(resolved); /* realpath's malloc */
     return p.exit_code;

@@ -8,6 +8,7 @@
 #define COMMON_SERVICE_H
 
 #include "common/conf.h"
+#include "common/confine.h"
 #include "common/ctl.h"
 #include "common/net.h"
 #include "common/timer.h"
@@ -28,6 +29,7 @@ struct service_conf {
                       are accepted */
     char *user;            /* to become after the listeners are open; NULL: stay */
     int64_t drain_ms;      /* SIGTERM: at most so long */
+    bool is_confined;      /* common/confine.h */
 };
 
 /* Rows for struct service_conf at offset 0; put SERVICE_CONF_KEYS first into the top-level table.
@@ -46,7 +48,8 @@ extern const char *const service_audit_forwards[]; /* "none" "journal" "syslog" 
     { "control_admin_group", CONF_TEXT, offsetof(struct service_conf, control_admin_group), "", 0, 0, NULL, CONF_AT_START, "Group that may administer; only the process's own when absent." }, \
     { "metrics", CONF_TEXT, offsetof(struct service_conf, metrics), "", 0, 0, NULL, CONF_AT_START, "Address of the Prometheus endpoint, on loopback or a Unix socket; none when absent." }, \
     { "user", CONF_TEXT, offsetof(struct service_conf, user), "", 0, 0, NULL, CONF_AT_START, "User to become once everything is open." }, \
-    { "drain", CONF_DURATION, offsetof(struct service_conf, drain_ms), "10s", 0, 3600000, NULL, CONF_AT_START, "How long SIGTERM may take to end what is under way." }
+    { "drain", CONF_DURATION, offsetof(struct service_conf, drain_ms), "10s", 0, 3600000, NULL, CONF_AT_START, "How long SIGTERM may take to end what is under way." }, \
+    { "confine", CONF_BOOL, offsetof(struct service_conf, is_confined), "yes", 0, 0, NULL, CONF_AT_START, "The process gives up all rights that it does not need: system calls, files, ports, core dumps. no is for debugging, and a warning." }
 
 struct service {
     uv_loop_t *loop;
@@ -67,6 +70,10 @@ struct service_spec {
     /* What the table of keys cannot say (a file that does not exist, keys that contradict); may be
      * NULL. why: lines as conf_load makes them. Used by --check, at start and at reload. */
     enum err (*check)(const void *conf, struct buf *why);
+    /* What the configuration makes necessary, besides what the skeleton itself needs: its own file,
+     * logs, control sockets and metrics. Called for a reload's configuration, too, which is refused
+     * when it needs more. NULL: nothing. */
+    void (*confine)(const void *conf, struct confine *c);
     /* Opens everything. The loop is not running yet; privileges are dropped when it has returned.
      * why: one sentence on failure. */
     enum err (*start)(struct service *s, void **out_app, struct buf *why);
@@ -88,8 +95,9 @@ struct service_spec {
 /* Returns the exit code of the process. */
 int service_run(const struct service_spec *spec, int argc, char **argv);
 
-/* Says that start's promise holds now: READY=1 to the service manager (sd_notify) and a log line.
- * start need not be ready when it returns (c2s is when it has a host table). */
+/* Says that start's promise holds now: READY=1 to the service manager (sd_notify) and a log line,
+ * but not before the process is confined. start need not be ready when it returns (c2s is when it
+ * has a host table). */
 void service_ready(struct service *s);
 void service_drained(struct service *s);
 

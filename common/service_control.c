@@ -30,10 +30,10 @@ static void log_lines(const char *sentence, struct str lines)
 static void notify_reloading(void)
 {
     struct timespec now;
-    char state[64];
+    char state[96];
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
+    snprintf(state, sizeof state, "RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=%lld",
              (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     notify_send(state);
 }
@@ -92,7 +92,8 @@ enum err service_reload(struct process *p, struct buf *out)
         say(out, STR("the process is about to end"));
         return ERR_DENIED;
     }
-    notify_reloading();
+    if (p->state == SERVICE_READY) /* a manager that waits for READY=1 needs no other word */
+        notify_reloading();
     if (log_reopen() != ERR_OK || audit_reopen() != ERR_OK) {
         log_error("the log files cannot be opened again");
         say(out, STR("the log files cannot be opened again"));
@@ -104,7 +105,8 @@ enum err service_reload(struct process *p, struct buf *out)
     if (e == ERR_OK)
         log_info("configuration reloaded", kv_text("file", p->path));
     if (p->state == SERVICE_READY)
-        notify_send("READY=1");
+        notify_send(e == ERR_OK ? "READY=1\nSTATUS=serving"
+                                : "READY=1\nSTATUS=serving; part of the last reload was refused");
     return e;
 }
 
@@ -126,7 +128,7 @@ void service_drain(struct process *p)
     }
     log_info("draining");
     audit("process-draining");
-    notify_send("STOPPING=1");
+    notify_send("STOPPING=1\nSTATUS=draining");
     p->state = SERVICE_DRAINING;
     if (!p->spec->drain) {
         service_stop(p);
@@ -163,6 +165,8 @@ static enum ctl_exit add_status(struct process *p, struct ctl_request *r)
 {
     enum ctl_exit own = p->state == SERVICE_READY ? CTL_OK : CTL_WARNING, health = CTL_OK;
 
+    if (service_confine_status(p, r) != CTL_OK)
+        own = CTL_WARNING;
     if (p->spec->status)
         health = p->spec->status(&p->service, r);
     return health > own ? health : own;

@@ -1,5 +1,6 @@
 /* What the files of the skeleton share: service.c (arguments, start, end), service_control.c
- * (reload, drain, the common commands), service_signals.c, service_system.c (limits, privileges).
+ * (reload, drain, the common commands), service_signals.c, service_system.c (limits, privileges),
+ * service_confine.c.
  */
 #ifndef COMMON_SERVICE_PRIVATE_H
 #define COMMON_SERVICE_PRIVATE_H
@@ -22,6 +23,10 @@ struct process {
     void *conf;                /* service.conf, as its owner */
     void *conf_at_start;       /* what keys that need a restart are compared with */
     enum service_state state;
+    bool is_up;                /* start has returned, and the process is confined */
+    bool has_promised;         /* service_ready was called before that */
+    struct confine *confine;   /* what was applied; NULL: confine = no */
+    struct confine_report confined;
     int exit_code;
     struct ctl_table tables[3];
     struct ctl_server *control;
@@ -74,9 +79,24 @@ void service_audit_close(struct process *p);
 
 /* --- service_system.c --- */
 
-/* Limits, umask, core dumps, SIGPIPE, malloc. */
-void service_harden(void);
+/* Limits, umask, SIGPIPE, malloc; when it is to be confined core dumps and new privileges, too. */
+void service_harden(bool is_confined);
 /* Becomes the user of the configuration, if it names one. why: one sentence. */
 NODISCARD enum err service_drop_privileges(const struct service_conf *conf, struct buf *why);
+
+/* --- service_confine.c --- */
+
+/* What the skeleton itself needs. path: of the configuration. */
+void service_confine_describe(const struct service_conf *conf, const char *path, struct confine *c);
+
+/* Both do nothing with confine = no; what the kernel does not have is a warning in the log. Files
+ * before the first other thread, calls when everything is open. why: one sentence. */
+NODISCARD enum err service_confine_files(struct process *p, struct buf *why);
+NODISCARD enum err service_confine_calls(struct process *p, struct buf *why);
+/* Whether a new configuration can be served with what was applied. why: a sentence a line. */
+NODISCARD enum err service_confine_check(const struct process *p, const void *conf,
+                                         struct buf *why);
+/* Fields of status, as the kernel reports them where it does. */
+enum ctl_exit service_confine_status(const struct process *p, struct ctl_request *r);
 
 #endif

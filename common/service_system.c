@@ -12,34 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
-
 enum {
     MALLOC_ARENAS = 2
 }; /* the loop's, and one for the thread pool: each costs memory that idle connections would use */
 
-/* A core would hold keys and passwords. Whoever debugs or measures memory says so, and the leak
- * checker needs it. */
+/* A core would hold keys and passwords. Whoever debugs or measures memory says so. */
 static void forbid_dumps(void)
 {
     static const struct rlimit none = { 0, 0 };
 
-    if (IS_SANITIZED || getenv("SALLYPORT_DUMPABLE"))
+    if (getenv("SALLYPORT_DUMPABLE"))
         return;
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
-void service_harden(void)
+void service_harden(bool is_confined)
 {
     struct rlimit files;
 
@@ -50,6 +38,8 @@ void service_harden(void)
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    if (!is_confined)
+        return;
     forbid_dumps();
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -63,6 +53,7 @@ static bool give_file(const char *path, const struct passwd *user)
 enum err service_drop_privileges(const struct service_conf *conf, struct buf *why)
 {
     const struct passwd *user = conf->user ? getpwnam(conf->user) : NULL;
+    int is_dumpable = prctl(PR_GET_DUMPABLE) == 1;
 
     if (!conf->user)
         return ERR_OK;
@@ -78,6 +69,7 @@ enum err service_drop_privileges(const struct service_conf *conf, struct buf *wh
         buf_printf(why, "user: cannot become \"%s\": %s", conf->user, strerror(errno));
         return ERR_DENIED;
     }
+    (void)prctl(PR_SET_DUMPABLE, is_dumpable); /* changing the user sets it as the system likes */
     /* Nothing may bring them back. */
     ASSERT(user->pw_uid == 0 ||
            (setuid(0) != 0 && geteuid() == user->pw_uid && getegid() == user->pw_gid));

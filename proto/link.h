@@ -75,6 +75,10 @@ NODISCARD enum err links_open(struct net *net, struct timers *timers, enum link_
 NODISCARD enum err links_check(enum link_role own_role, const struct link_conf *conf,
                                struct buf *why);
 
+/* What they need of the operating system, for the hook of service_spec. */
+struct confine;
+void links_confine(enum link_role own_role, const struct link_conf *conf, struct confine *c);
+
 /* From now on the process's metrics go to every router it is linked to: when a link comes up, and
  * every 15 s. Not for routers. */
 void links_report_metrics(struct links *ls);

@@ -24,6 +24,9 @@ struct router_conf {
 extern const struct conf_spec router_conf_spec;
 enum err router_conf_check(const void *conf, struct buf *why);
 
+/* confine.c: what the process may do, from its configuration. */
+void router_confine(const void *conf, struct confine *c);
+
 /* Whether components may come without TLS: loopback and Unix sockets (ARCHITECTURE §3). */
 bool router_conf_is_local(const struct net_address *a);
 

@@ -17,6 +17,7 @@ int main(int argc, char **argv)
         .conf = &router_conf_spec,
         .instance_name = instance_name,
         .check = router_conf_check,
+        .confine = router_confine,
         .start = router_start,
         .reload = router_reload,
         .drain = router_drain,

@@ -51,4 +51,7 @@ bool sm_conf_is_exposed(const char *mechanism);
 extern const struct conf_spec sm_conf_spec;
 enum err sm_conf_check(const void *conf, struct buf *why);
 
+/* confine.c: what the process may do, from its configuration. */
+void sm_confine(const void *conf, struct confine *c);
+
 #endif

@@ -18,6 +18,7 @@ int main(int argc, char **argv)
         .conf = &sm_conf_spec,
         .instance_name = instance_name,
         .check = sm_conf_check,
+        .confine = sm_confine,
         .start = sm_start,
         .reload = sm_reload,
         .drain = sm_drain,

@@ -165,7 +165,9 @@ def test_a_peer_that_is_not_who_it_must_be_is_refused_and_audited(split, unique,
     alice, bob, carol = [cluster.online(unique(n), c2s=c2s) for n, c2s in (("alice", 1), ("bob", 2), ("carol", 2))]
     saved = {p: (cluster.folder / "conf" / f"{p}.conf").read_text() for p in ("router-1", "c2s-1")}
     since = {p: len(cluster.audit(p)) for p in saved}
-    spoil(cluster, tmp_path)
+    scratch = cluster.folder / "link" / tmp_path.name  # where the processes may read (common/confine.h)
+    scratch.mkdir(exist_ok=True)
+    spoil(cluster, scratch)
     try:
         for reason in in_a if layout == "a" else in_b:
             cluster.wait_audit(judge, "link-refused", reason, since=since[judge])
