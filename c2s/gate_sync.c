@@ -85,6 +85,9 @@ void gate_sync(struct c2s *c2s, struct path *path, const struct control_sync *sy
     struct answer a = { .path = path, .epoch = sync->epoch };
 
     if (sync->epoch < u->epoch) {
+        log_error("a session manager of an older epoch is not followed: was its store put back?",
+                  kv_text("sm", u->name), kv_u64("epoch", sync->epoch),
+                  kv_u64("followed", u->epoch));
         metric_inc(&c2s_metric_dropped);
         return;
     }

@@ -1,8 +1,10 @@
 /* Start: one step after another, each a query or a transaction of the store. */
 #include "sm/boot.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "proto/datetime.h"
 #include "sm/account.h"
 #include "sm/hosts.h"
 #include "sm/offline.h"
@@ -16,6 +18,8 @@ struct boot {
     uint32_t pending;      /* what is under way */
     enum err e;
     uint64_t sessions;
+    int64_t copied_us;     /* the store was made from a copy of that time; 0: it was not */
+    struct buf *why;
     struct str value;      /* of the last meta_get; absent: none */
     struct arena arena;
 };
@@ -87,7 +91,7 @@ static uint64_t meta_number(struct boot *b, const char *name)
     return value;
 }
 
-/* Made at the first start, and the same for ever. */
+/* Made at the first start, and the same for ever (but see leap). */
 static void meta_key(struct boot *b, struct store_tx *tx, const char *name, uint8_t *out, size_t n)
 {
     struct str value = meta_get(b, name);
@@ -108,9 +112,8 @@ static void meta_hosts(struct boot *b, struct store_tx *tx)
     struct str old;
 
     hosts_write_content(b->sm, &content);
-    b->sm->hosts_version = meta_number(b, "hosts_version");
     old = meta_get(b, "hosts");
-    if (!str_is_set(old) || !str_eq(old, buf_str(&content))) {
+    if (!str_is_set(old) || !str_eq(old, buf_str(&content)) || b->copied_us > 0) {
         b->sm->hosts_version++;
         add_number(tx, "hosts_version", b->sm->hosts_version);
         add_meta(tx, "hosts", buf_str(&content));
@@ -118,16 +121,74 @@ static void meta_hosts(struct boot *b, struct store_tx *tx)
     buf_fini(&content);
 }
 
+/* --- a store that was restored ----------------------------------------------------------------------------------- */
+
+/* What the lost time may have given out must not be given out again, and what it promised is not kept. Epochs, the version of the hosts'
+ * table and rosters' versions go on from the clock: whatever they were in the lost time, they began at less than it, and grew by less than one
+ * a millisecond (rosters: a microsecond). So the clock must not be behind that time. Ids need nothing: they are random, or made of session ids,
+ * which are. */
+static bool check_clock(struct boot *b)
+{
+    struct arena arena = { 0 };
+    bool is_good = sm_time_us() >= b->copied_us;
+
+    if (!is_good)
+        buf_printf(b->why, "the store was restored from a copy of %.*s, and the clock says %.*s: set the clock",
+                   STR_ARG(datetime_text(b->copied_us, &arena)), STR_ARG(datetime_text(sm_time_us(), &arena)));
+    arena_fini(&arena);
+    return is_good;
+}
+
+/* Sessions are on a connection that no c2s has from now on: what their clients did not get is dealt with as for any that are gone. c2s
+ * ends, with <reset/>, what it is not asked for by the new owner (LINK.md §6.5). */
+static void leap(struct boot *b, struct store_tx *tx)
+{
+    uint64_t now_ms = (uint64_t)(sm_time_us() / 1000);
+    struct sm *sm = b->sm;
+
+    sm->epoch = sm->epoch > now_ms ? sm->epoch : now_ms;
+    sm->hosts_version = sm->hosts_version > now_ms ? sm->hosts_version + 1 : now_ms;
+    sm_random(sm->adopt_key, sizeof sm->adopt_key); /* copies lie in more places than the store */
+    add_meta(tx, "adopt_key", str_of(sm->adopt_key, sizeof sm->adopt_key));
+    store_add(tx, STORE_SESSION_ORPHAN);
+    store_bind_text(tx, STR("-"));
+    store_add(tx, STORE_ROSTER_LEAP);
+    store_bind_int(tx, sm_time_us());
+    store_add(tx, STORE_META_DELETE);
+    store_bind_text(tx, STR(STORE_COPY_MARK));
+}
+
+static void tell_restored(struct boot *b)
+{
+    struct arena arena = { 0 };
+    struct str made = datetime_text(b->copied_us, &arena);
+
+    audit_warning("store-restored", kv_str("made", made), kv_u64("epoch", b->sm->epoch), kv_u64("sessions", b->sessions));
+    log_warn("the store was restored from a copy: what came after it is lost, and all sessions end", kv_str("made", made),
+             kv_u64("epoch", b->sm->epoch), kv_u64("sessions", b->sessions));
+    arena_fini(&arena);
+}
+
 /* All that is new in one transaction: the epoch is taken when this has been committed. */
 static void load_meta(struct boot *b)
 {
     struct store_tx *tx = store_begin(b->sm->store);
 
+    b->copied_us = (int64_t)meta_number(b, STORE_COPY_MARK);
+    if (b->copied_us > 0 && !check_clock(b))
+        b->e = ERR_DENIED;
     b->sm->epoch = meta_number(b, "epoch") + 1;
-    add_number(tx, "epoch", b->sm->epoch);
+    b->sm->hosts_version = meta_number(b, "hosts_version");
     meta_key(b, tx, "slot_key", b->sm->slot_key, sizeof b->sm->slot_key);
     meta_key(b, tx, "adopt_key", b->sm->adopt_key, sizeof b->sm->adopt_key);
+    if (b->copied_us > 0)
+        leap(b, tx);
+    add_number(tx, "epoch", b->sm->epoch);
     meta_hosts(b, tx);
+    if (b->e != ERR_OK) { /* nothing is changed */
+        store_discard(tx);
+        return;
+    }
     b->pending++;
     store_submit(tx, on_put, b);
     wait_for(b);
@@ -239,15 +300,17 @@ static void load_sessions(struct boot *b)
 
 enum err boot_load(struct sm *sm, struct buf *why)
 {
-    struct boot b = { .sm = sm };
+    struct boot b = { .sm = sm, .why = why };
 
     load_meta(&b);
     if (b.e == ERR_OK)
         load_sessions(&b);
     arena_fini(&b.arena);
-    if (b.e != ERR_OK)
+    if (b.e == ERR_OK && b.copied_us > 0)
+        tell_restored(&b);
+    if (b.e != ERR_OK && why->n == 0)
         buf_printf(why, "the store cannot be read at start: %s", err_text(b.e));
-    else
+    else if (b.e == ERR_OK)
         log_info("state is loaded", kv_u64("epoch", sm->epoch), kv_u64("sessions", b.sessions), kv_u64("hosts_version", sm->hosts_version));
     return b.e;
 }

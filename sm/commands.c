@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "sm/account.h"
 #include "sm/auth/auth.h"
+#include "sm/backup.h"
 #include "sm/incident.h"
 #include "sm/session.h"
 #include "sm/store/store.h"
@@ -291,6 +292,8 @@ const struct ctl_command commands_table[] = {
     { "kick", CTL_ADMIN, 1, 1, "kick JID", "Ends one session (full address) or all of an account (bare).", run_kick },
     { "incident", CTL_ADMIN, 2, 6, "incident c2s NAME --since TIME [--dry-run] [--expire-passwords]",
       "A connection manager was taken over: lists who used it, ends their sessions, names whose passwords must change.", incident_run },
+    { "store", CTL_ADMIN, 1, 2, "store backup [NAME] | store restored",
+      "Copies the database while it is used; or says that it was put back from elsewhere.", backup_run },
     { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },
     { 0 },
 };

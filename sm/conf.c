@@ -22,6 +22,8 @@ static const struct conf_key keys[] = {
     LINK_CONF_KEYS(AT(link)),
     { "store_path", CONF_PATH, AT(store_path), NULL, 0, 0, NULL, CONF_AT_START,
       "The embedded database, one file; its folder must exist and be the process's own." },
+    { "backup_dir", CONF_PATH, AT(backup_dir), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Where copies of the database are made (sallyportctl store backup); that of store_path when absent. It must exist, and be for the process alone." },
     { "store_sync", CONF_CHOICE, AT(store_sync), "full", 0, 0, syncs, CONF_AT_START,
       "full: what is acknowledged survives a loss of power. normal: it survives the death of any process." },
     { "store_queue", CONF_INT, AT(store_queue), "20000", 100, 10000000, NULL, CONF_AT_START,
@@ -208,6 +210,16 @@ static bool check_host(struct sm_conf *c, size_t at, struct buf *why)
     return is_good;
 }
 
+static bool check_backup_dir(const struct sm_conf *c, struct buf *why)
+{
+    struct stat st;
+    bool is_good = !c->backup_dir || (stat(c->backup_dir, &st) == 0 && S_ISDIR(st.st_mode));
+
+    if (!is_good)
+        buf_printf(why, "backup_dir: the folder %s does not exist\n", c->backup_dir);
+    return is_good;
+}
+
 static bool check_folder(const struct sm_conf *c, struct buf *why)
 {
     const char *slash = strrchr(c->store_path, '/');
@@ -227,6 +239,7 @@ enum err sm_conf_check(const void *conf, struct buf *why)
     struct sm_conf *c = (struct sm_conf *)conf;
     bool is_good = check_folder(c, why);
 
+    is_good &= check_backup_dir(c, why);
     is_good &= check_inside(c, why);
 
     if (c->hosts.count == 0) {

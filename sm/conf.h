@@ -24,6 +24,7 @@ struct sm_conf {
     struct service_conf service;
     struct link_conf link;
     char *store_path;
+    char *backup_dir;         /* NULL: the folder of store_path */
     int store_sync;           /* 0 full, 1 normal */
     int64_t store_queue;
     int64_t scram_iterations;

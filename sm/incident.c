@@ -1,6 +1,7 @@
-/* `incident c2s NAME --since T`: a connection manager was in an attacker's hands. In this order: who used it is read from the store, page
- * by page; sessions that are open are added; passwords are marked, where that is asked for; sessions end; the answer is written. Each
- * step does a slice in a turn of the loop. One at a time. */
+/* `incident c2s NAME --since T`: a connection manager was in an attacker's hands. In this order:
+ * who used it is read from the store, page by page; sessions that are open are added; passwords are
+ * marked, where that is asked for; sessions end; the answer is written. Each step does a slice in a
+ * turn of the loop. One at a time. */
 #include "sm/incident_parts.h"
 
 #include "common/audit.h"
@@ -12,7 +13,13 @@
 #include "sm/session.h"
 #include "sm/store/store.h"
 
-enum { ROWS_A_PAGE = 500, EXPIRES_A_TURN = 100, ENDS_A_TURN = 20, ROWS_A_TURN = 500, SCHEMA_OF_USE = 2 };
+enum {
+    ROWS_A_PAGE = 500,
+    EXPIRES_A_TURN = 100,
+    ENDS_A_TURN = 20,
+    ROWS_A_TURN = 500,
+    SCHEMA_OF_USE = 2
+};
 static const int64_t MINUTE_US = 60000000; /* the record's grain */
 
 static struct str key_of(const void *item)
@@ -20,7 +27,9 @@ static struct str key_of(const void *item)
     return ((const struct incident_use *)item)->account;
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------------- */
+/* --- the end
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void free_when_done(struct incident *i)
 {
@@ -55,7 +64,8 @@ static void answer(struct incident *i, enum ctl_exit code)
 
 static void fail(struct incident *i, enum err e)
 {
-    ctl_say(i->request, "failed: %s; what was done until now stays done: run it again", err_text(e));
+    ctl_say(i->request, "failed: %s; what was done until now stays done: run it again",
+            err_text(e));
     answer(i, CTL_FAILED);
 }
 
@@ -65,13 +75,16 @@ void incident_stop(struct sm *sm)
         fail(sm->incident, ERR_CLOSED);
 }
 
-/* --- the answer -------------------------------------------------------------------------------------------------- */
+/* --- the answer
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void finish(struct incident *i)
 {
     audit("incident", kv_str("c2s", i->c2s), kv_str("since", datetime_text(i->since_us, &i->arena)),
-          kv_text("dry_run", i->is_dry_run ? "yes" : "no"), kv_u64("accounts", i->by_account.count), kv_u64("sessions_ended", i->ended),
-          kv_u64("tokens_revoked", i->tokens), kv_u64("passwords_to_change", i->must_change), kv_u64("passwords_expired", i->expired));
+          kv_text("dry_run", i->is_dry_run ? "yes" : "no"), kv_u64("accounts", i->by_account.count),
+          kv_u64("sessions_ended", i->ended), kv_u64("tokens_revoked", i->tokens),
+          kv_u64("passwords_to_change", i->must_change), kv_u64("passwords_expired", i->expired));
     incident_write_sentences(i);
     answer(i, CTL_OK);
 }
@@ -84,9 +97,11 @@ static void write_some(struct incident *i)
         finish(i);
 }
 
-/* --- sessions and tokens ----------------------------------------------------------------------------------------- */
+/* --- sessions and tokens
+ * ----------------------------------------------------------------------------------------- */
 
-/* There are no tokens yet. What brings them (XEP-0484) deletes those of the account here, and says how many. */
+/* There are no tokens yet. What brings them (XEP-0484) deletes those of the account here, and says
+ * how many. */
 static uint64_t revoke_tokens(struct incident *i, const struct incident_use *u)
 {
     (void)i;
@@ -94,8 +109,9 @@ static uint64_t revoke_tokens(struct incident *i, const struct incident_use *u)
     return 0;
 }
 
-/* <reset/>: "keys or certificates … have expired or have been revoked during the life of the stream"; the client comes back by itself and
- * negotiates everything anew (RFC 6120 §4.9.3.16). <policy-violation/> would say that the client did something wrong. */
+/* <reset/>: "keys or certificates … have expired or have been revoked during the life of the
+ * stream"; the client comes back by itself and negotiates everything anew (RFC 6120 §4.9.3.16).
+ * <policy-violation/> would say that the client did something wrong. */
 static bool end_session(struct incident *i, const struct incident_session *id)
 {
     struct session *s = table_get(&i->sm->sessions, str_of(id->bytes, sizeof id->bytes));
@@ -104,8 +120,8 @@ static bool end_session(struct incident *i, const struct incident_session *id)
         return true;
     if (s->state == SESSION_OPENING) /* its <success/> comes with the next commit, and goes first */
         return false;
-    audit("incident-session", kv_str("account", s->jid.full), kv_text("session", s->id_text), kv_text("c2s", s->c2s),
-          kv_text("address", s->addr), kv_str("incident", i->c2s));
+    audit("incident-session", kv_str("account", s->jid.full), kv_text("session", s->id_text),
+          kv_text("c2s", s->c2s), kv_text("address", s->addr), kv_str("incident", i->c2s));
     session_end(s, STREAM_RESET, STR("log in again"));
     i->ended++;
     return true;
@@ -121,7 +137,8 @@ static void begin_writing(struct incident *i)
 static void end_some(struct incident *i)
 {
     for (size_t n = 0; n < ENDS_A_TURN && i->at < i->session_count; n++) {
-        struct incident_session *now = &i->sessions[i->at], *last = &i->sessions[i->session_count - 1], other = *last;
+        struct incident_session *now = &i->sessions[i->at],
+                                *last = &i->sessions[i->session_count - 1], other = *last;
 
         if (!end_session(i, now)) {
             *last = *now;
@@ -142,7 +159,8 @@ static void begin_ending(struct incident *i)
         i->tokens += revoke_tokens(i, i->uses[n]);
 }
 
-/* --- passwords: before sessions end, so that nobody comes back with a stolen one --------------------------------- */
+/* --- passwords: before sessions end, so that nobody comes back with a stolen one
+ * --------------------------------- */
 
 static void on_expired(void *owner, enum err e, int64_t changes)
 {
@@ -184,7 +202,9 @@ static void expire_some(struct incident *i)
         begin_ending(i);
 }
 
-/* --- who used it ------------------------------------------------------------------------------------------------- */
+/* --- who used it
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void on_turn(uv_idle_t *handle)
 {
@@ -228,8 +248,8 @@ static void add_session(struct incident *i, const struct session *s)
     memcpy(i->sessions[i->session_count++].bytes, s->id, sizeof s->id);
 }
 
-/* A session that is open through it uses it now, whenever it was opened. Of those who used it, sessions elsewhere end, too: who has the
- * password may have opened them. */
+/* A session that is open through it uses it now, whenever it was opened. Of those who used it,
+ * sessions elsewhere end, too: who has the password may have opened them. */
 static void add_sessions(struct incident *i)
 {
     int64_t now = sm_time_us();
@@ -264,7 +284,9 @@ static void listed(struct incident *i)
 {
     add_sessions(i);
     if (!is_known(i)) {
-        ctl_say(i->request, "nobody used a connection manager %.*s since then, and none of that name is known; `sessions` and `links` show names",
+        ctl_say(i->request,
+                "nobody used a connection manager %.*s since then, and none of that name is known; "
+                "`sessions` and `links` show names",
                 STR_ARG(i->c2s));
         answer(i, CTL_NO_SUCH);
         return;
@@ -353,7 +375,8 @@ static void begin(struct incident *i)
     store_query(tx, on_begun, i);
 }
 
-/* --- the command line -------------------------------------------------------------------------------------------- */
+/* --- the command line
+ * -------------------------------------------------------------------------------------------- */
 
 /* The link's name, or its first label where only one c2s has that. */
 static struct str full_name(const struct sm *sm, struct str name)
@@ -364,7 +387,8 @@ static struct str full_name(const struct sm *sm, struct str name)
     for (size_t at = 0; (p = table_next(&sm->peers, &at));) {
         struct str other = str_from(p->name);
 
-        if (!peers_is_role(p, "c2s") || !str_starts_with(other, name) || other.n <= name.n || other.p[name.n] != '.')
+        if (!peers_is_role(p, "c2s") || !str_starts_with(other, name) || other.n <= name.n ||
+            other.p[name.n] != '.')
             continue;
         if (str_is_set(found))
             return name;
@@ -381,14 +405,16 @@ static const char *read_since(struct incident *i, struct str text)
     case ERR_LIMIT:
         return "--since is in the future";
     default:
-        return "--since takes a time as 2026-03-01T08:30:00Z, or how long ago it was, as 90m, 2h, 3d";
+        return "--since takes a time as 2026-03-01T08:30:00Z, or how long ago it was, as 90m, 2h, "
+               "3d";
     }
 }
 
 /* NULL: all is well. */
 static const char *read_args(struct incident *i)
 {
-    static const char usage[] = "usage: incident c2s NAME --since TIME [--dry-run] [--expire-passwords]";
+    static const char usage[] =
+        "usage: incident c2s NAME --since TIME [--dry-run] [--expire-passwords]";
     bool has_since = false;
     const char *wrong;
 
@@ -430,7 +456,10 @@ void incident_run(void *app, struct ctl_request *r)
         begin(i);
         return;
     }
-    ctl_say(r, "%s", wrong ? wrong : sm->incident ? "another incident is being dealt with" : "the store is busy: try again");
+    ctl_say(r, "%s",
+            wrong          ? wrong
+            : sm->incident ? "another incident is being dealt with"
+                           : "the store is busy: try again");
     ctl_finish(r, wrong ? CTL_USAGE : CTL_FAILED);
     i->is_closed = true;
     free_when_done(i);

@@ -25,8 +25,8 @@ struct incident {
     struct str c2s;
     int64_t since_us, begun_us; /* begun_us: when the record begins */
     bool is_dry_run, may_expire;
-    struct table by_account; /* struct incident_use */
-    struct incident_use **uses;       /* in order; as many as by_account has */
+    struct table by_account;    /* struct incident_use */
+    struct incident_use **uses; /* in order; as many as by_account has */
     size_t cap;
     struct incident_session *sessions; /* to be ended */
     size_t session_count, session_cap;

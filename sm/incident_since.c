@@ -22,8 +22,9 @@ static enum err read_ago(struct str text, int64_t now_us, int64_t *out_us)
     int64_t ago_us;
     uint64_t count;
 
-    if (seconds == 0 || str_to_u64(str_of(text.p, text.n - 1), &count) != ERR_OK || count > INT32_MAX ||
-        __builtin_mul_overflow((int64_t)count, seconds * 1000000, &ago_us) || ago_us > now_us)
+    if (seconds == 0 || str_to_u64(str_of(text.p, text.n - 1), &count) != ERR_OK ||
+        count > INT32_MAX || __builtin_mul_overflow((int64_t)count, seconds * 1000000, &ago_us) ||
+        ago_us > now_us)
         return ERR_MALFORMED;
     *out_us = now_us - ago_us;
     return ERR_OK;

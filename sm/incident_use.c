@@ -1,4 +1,5 @@
-/* The record of who used which c2s. Rows are to the minute, so that a client that logs in again and again costs no writes. */
+/* The record of who used which c2s. Rows are to the minute, so that a client that logs in again and
+ * again costs no writes. */
 #include "sm/incident.h"
 
 #include "common/log.h"
@@ -6,9 +7,12 @@
 #include "sm/session.h"
 #include "sm/store/store.h"
 
-/* --- writing ----------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-static void add_use(struct store_tx *tx, struct str account, struct str c2s, int64_t first_us, int64_t plain_us)
+static void add_use(struct store_tx *tx, struct str account, struct str c2s, int64_t first_us,
+                    int64_t plain_us)
 {
     store_add(tx, STORE_USE_PUT);
     store_bind_text(tx, c2s);
@@ -30,7 +34,8 @@ void incident_note_login(const struct session *s, const char *mechanism)
 {
     struct store_tx *tx = store_begin(s->sm->store);
 
-    add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us, strcmp(mechanism, "PLAIN") == 0 ? s->opened_us : 0);
+    add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us,
+            strcmp(mechanism, "PLAIN") == 0 ? s->opened_us : 0);
     store_submit(tx, on_noted, NULL);
 }
 
@@ -48,7 +53,9 @@ void incident_add_end(struct store_tx *tx, const struct session *s)
     add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us, 0);
 }
 
-/* --- sweeping ---------------------------------------------------------------------------------------------------- */
+/* --- sweeping
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* From account to account, so that no statement looks at more than some thousand rows. */
 struct sweep {

@@ -1,10 +1,13 @@
 /* The embedded store: the queue between the loop and the one thread that uses the file. What one
  * turn of the loop submits is handed over at its end; what waits when the thread comes back is its
  * next batch: so batches grow by themselves under load and nobody waits for one to fill. */
-#include "sm/store/sqlite.h"
+#include "sm/store/sqlite_copy.h"
 
 #include "common/log.h"
 #include "common/mem.h"
+
+/* Of a copy, between two batches: at least so long, and so long when nobody waits. */
+enum { COPY_MIN_US = 500, COPY_MAX_US = 4000 };
 
 /* How the file does, as the writer found it in its last batch with writes. */
 struct verdict {
@@ -31,6 +34,12 @@ struct store {
     struct tx_list done;    /* for the loop */
     struct verdict verdict;
     bool must_stop;
+    enum { COPY_NONE, COPY_WANTED, COPY_RUNNING, COPY_DONE } copy_state;
+    bool is_copy_cancelled;
+    struct sqlite_copy *copy; /* the writer's while it is wanted or running, else the loop's */
+    void (*copied)(void *owner, enum err e, const struct store_copied *copied);
+    void *copy_owner;
+    uv_work_t copy_work;
     /* closing; the loop's */
     bool is_closing;
     int handles_open;
@@ -60,15 +69,62 @@ static void publish(struct store *s, struct tx_list *done, bool has_verdict)
     uv_async_send(&s->at_done);
 }
 
+static bool is_copying(const struct store *s)
+{
+    return s->copy_state == COPY_WANTED || s->copy_state == COPY_RUNNING;
+}
+
 /* false: there is nothing and there will be nothing. */
-static bool wait_for_work(struct store *s, struct tx_list *out_batch)
+static bool wait_for_work(struct store *s, struct tx_list *out_batch, bool *out_has_copy)
 {
     uv_mutex_lock(&s->lock);
-    while (!s->waiting.first && !s->must_stop)
+    while (!s->waiting.first && !s->must_stop && !is_copying(s))
         uv_cond_wait(&s->wake, &s->lock);
     tx_list_move(out_batch, &s->waiting);
+    *out_has_copy = is_copying(s);
     uv_mutex_unlock(&s->lock);
-    return out_batch->first != NULL;
+    return out_batch->first != NULL || *out_has_copy;
+}
+
+/* Also asks whether the copy is still wanted. */
+static bool is_awaited(struct store *s)
+{
+    bool answer;
+
+    uv_mutex_lock(&s->lock);
+    answer = s->waiting.first != NULL;
+    if (s->is_copy_cancelled)
+        sqlite_copy_cancel(s->copy);
+    uv_mutex_unlock(&s->lock);
+    return answer;
+}
+
+static void set_copy_state(struct store *s, int state)
+{
+    uv_mutex_lock(&s->lock);
+    s->copy_state = state;
+    uv_mutex_unlock(&s->lock);
+}
+
+/* A slice of the copy that is wanted: from then until it is done its state is this thread's to change. */
+static void copy_some(struct store *s)
+{
+    uint64_t begun = uv_hrtime(), us = 0;
+    bool has_more = true;
+
+    if (s->copy_state == COPY_WANTED) {
+        set_copy_state(s, COPY_RUNNING);
+        sqlite_copy_begin(s->copy, s->db);
+    }
+    while (has_more && us < (is_awaited(s) ? COPY_MIN_US : COPY_MAX_US)) {
+        has_more = sqlite_copy_step(s->copy);
+        us = (uv_hrtime() - begun) / 1000;
+    }
+    if (has_more)
+        return;
+    sqlite_copy_end(s->copy);
+    set_copy_state(s, COPY_DONE);
+    uv_async_send(&s->at_done);
 }
 
 /* Queries in front of the first write need not wait for a commit. */
@@ -76,18 +132,21 @@ static void write_all(void *arg)
 {
     struct store *s = arg;
     struct tx_list batch, done;
+    bool has_copy;
 
     tx_list_init(&batch);
     tx_list_init(&done);
-    while (wait_for_work(s, &batch)) {
+    while (wait_for_work(s, &batch, &has_copy)) {
         s->db->error = 0;
         sqlite_run_queries(s->db, &batch, &done);
         if (done.first)
             publish(s, &done, s->db->error != 0);
-        if (!batch.first)
-            continue;
-        sqlite_run_batch(s->db, &batch);
-        publish(s, &batch, true);
+        if (batch.first) {
+            sqlite_run_batch(s->db, &batch);
+            publish(s, &batch, true);
+        }
+        if (has_copy)
+            copy_some(s);
     }
     sqlite_db_close(s->db); /* empties the WAL into the file, which takes its time */
     uv_mutex_lock(&s->lock);
@@ -158,13 +217,42 @@ static void stop_writer(struct store *s)
     uv_mutex_unlock(&s->lock);
 }
 
+/* --- a copy that has its pages ---------------------------------------------------------------- */
+
+static void seal_copy(uv_work_t *work)
+{
+    sqlite_copy_seal(((struct store *)work->data)->copy);
+}
+
+static void on_copy_sealed(uv_work_t *work, int status)
+{
+    struct store *s = work->data;
+    struct sqlite_copy *c = s->copy;
+    struct store_copied copied = { c->path, c->bytes, c->made_us, c->why };
+
+    (void)status;
+    s->copy = NULL;
+    s->copied(s->copy_owner, c->result, &copied);
+    sqlite_copy_free(c);
+    uv_async_send(&s->at_done); /* on_done closes if that was what it waited for */
+}
+
+/* The pool's thread uses no more than the copy. */
+static void take_copy(struct store *s, bool is_cancelled)
+{
+    if (is_cancelled)
+        sqlite_copy_cancel(s->copy);
+    s->copy_work.data = s;
+    ASSERT(uv_queue_work(s->loop, &s->copy_work, seal_copy, on_copy_sealed) == 0);
+}
+
 static void on_done(uv_async_t *handle)
 {
     struct store *s = handle->data;
     struct tx_list done;
     struct verdict verdict;
     struct store_tx *tx;
-    bool has_stopped;
+    bool has_stopped, has_copy, is_cancelled;
 
     tx_list_init(&done);
     uv_mutex_lock(&s->lock);
@@ -173,8 +261,14 @@ static void on_done(uv_async_t *handle)
     s->verdict.is_new = false;
     s->verdict.refused = 0;
     has_stopped = s->db == NULL;
+    has_copy = s->copy_state == COPY_DONE;
+    is_cancelled = s->is_copy_cancelled;
+    if (has_copy)
+        s->copy_state = COPY_NONE;
     uv_mutex_unlock(&s->lock);
     log_verdict(s, &verdict);
+    if (has_copy)
+        take_copy(s, is_cancelled);
     while ((tx = tx_list_pop(&done)) != NULL) {
         s->queued--;
         tx_call_back(tx);
@@ -183,7 +277,7 @@ static void on_done(uv_async_t *handle)
     if (has_stopped) {
         uv_thread_join(&s->writer);
         close_handles(s);
-    } else if (s->is_closing && s->queued == 0 && !s->must_stop) {
+    } else if (s->is_closing && s->queued == 0 && !s->copy && !s->must_stop) {
         stop_writer(s);
     }
 }
@@ -235,7 +329,25 @@ void store_close(struct store *s, void (*on_closed)(void *owner), void *owner)
     s->on_closed = on_closed;
     s->owner = owner;
     hand_over(s);
+    uv_mutex_lock(&s->lock);
+    s->is_copy_cancelled = true;
+    uv_mutex_unlock(&s->lock);
     uv_async_send(&s->at_done); /* on_done closes when nothing is under way */
+}
+
+enum err store_copy(struct store *s, const char *path,
+                    void (*done)(void *owner, enum err e, const struct store_copied *copied), void *owner)
+{
+    if (s->copy || s->is_closing)
+        return ERR_AGAIN;
+    s->copy = sqlite_copy_new(path);
+    s->copied = done;
+    s->copy_owner = owner;
+    uv_mutex_lock(&s->lock);
+    s->copy_state = COPY_WANTED;
+    uv_cond_signal(&s->wake);
+    uv_mutex_unlock(&s->lock);
+    return ERR_OK;
 }
 
 uv_loop_t *store_loop(const struct store *s)
@@ -254,6 +366,11 @@ struct store_tx *store_begin(struct store *s)
 
     tx->store = s;
     return tx;
+}
+
+void store_discard(struct store_tx *tx)
+{
+    tx_free(tx);
 }
 
 static void submit(struct store_tx *tx)

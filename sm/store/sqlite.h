@@ -7,6 +7,9 @@
 
 #include <sqlite3.h>
 
+/* "Spt1": tells our files from other programs' (SQLite's application_id). */
+enum { SQLITE_APPLICATION_ID = 0x53707431 };
+
 /* An open file. Used by one thread at a time: that which opened it, then the writer. */
 struct sqlite_db {
     sqlite3 *db;

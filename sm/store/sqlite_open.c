@@ -4,13 +4,11 @@
 
 #include "common/mem.h"
 #include "sm/store/migrations.h"
+#include "sm/store/sqlite_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-
-/* "Spt1": tells our files from other programs' (SQLite's application_id). */
-enum { APPLICATION_ID = 0x53707431 };
 
 /* Which of SQLite's codes mean what, for whoever starts the process. */
 static const struct {
@@ -122,11 +120,11 @@ static int claim(struct sqlite_db *d)
         return rc;
     if ((rc = ask_int(d, "SELECT count(*) FROM sqlite_master", &tables)) != SQLITE_OK)
         return rc;
-    if (id == APPLICATION_ID)
+    if (id == SQLITE_APPLICATION_ID)
         return SQLITE_OK;
     if (id != 0 || tables != 0)
         return SQLITE_NOTADB;
-    _Static_assert(APPLICATION_ID == 1399878705, "the text below says the same");
+    _Static_assert(SQLITE_APPLICATION_ID == 1399878705, "the text below says the same");
     return sqlite3_exec(d->db,
                         "BEGIN IMMEDIATE;"
                         "CREATE TABLE migration (version bigint NOT NULL PRIMARY KEY,"
@@ -231,6 +229,8 @@ enum err sqlite_db_open(const struct store_options *options, struct sqlite_db **
     int rc;
 
     if ((e = make_file(options->path, why)) != ERR_OK)
+        goto fail;
+    if ((e = sqlite_copy_adopt(options->path, why)) != ERR_OK)
         goto fail;
     rc = sqlite3_open_v2(options->path, &d->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

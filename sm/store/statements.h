@@ -8,6 +8,7 @@
     /* meta: epoch, keys */ \
     X(META_GET, "SELECT value FROM meta WHERE name = $1") \
     X(META_PUT, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value") \
+    X(META_DELETE, "DELETE FROM meta WHERE name = $1") \
     X(MIGRATION_GET, "SELECT done_us FROM migration WHERE version = $1") \
     /* accounts and SCRAM keys (RFC 5803 form, one row a mechanism) */ \
     X(ACCOUNT_GET, "SELECT created_us, roster_version FROM account WHERE jid = $1") \
@@ -25,6 +26,7 @@
     X(SESSION_SAVE, "UPDATE session SET presence = $1, priority = $2, interested = $3, directed = $4, up = $5 WHERE id = $6") \
     X(SESSION_UP, "UPDATE session SET up = $1 WHERE id = $2 AND up < $1") \
     X(SESSION_DELETE, "DELETE FROM session WHERE id = $1") \
+    X(SESSION_ORPHAN, "UPDATE session SET conn = $1") \
     X(SESSION_ALL, "SELECT id, account, c2s, conn, addr, opened_us, resource, presence, priority, interested, directed, up FROM session") \
     /* which accounts used which c2s: to the minute, so that most logins write nothing (sm/incident.h) */ \
     X(USE_PUT, "INSERT INTO c2s_use (c2s, first_us, last_us, plain_us, slot, account) SELECT $1, CAST($2 AS bigint), CAST($3 AS bigint), CAST($4 AS bigint), slot, jid FROM account WHERE jid = $5 ON CONFLICT (account, c2s) DO UPDATE SET last_us = excluded.last_us, plain_us = CASE WHEN excluded.plain_us > c2s_use.plain_us THEN excluded.plain_us ELSE c2s_use.plain_us END WHERE excluded.last_us >= c2s_use.last_us + 60000000 OR excluded.plain_us >= c2s_use.plain_us + 60000000") \
@@ -46,6 +48,7 @@
     X(ROSTER_DELETE, "DELETE FROM roster WHERE account = $1 AND contact = $2") \
     X(ROSTER_CLEAR, "DELETE FROM roster WHERE account = $1") \
     X(ROSTER_VERSION, "UPDATE account SET roster_version = $1 WHERE jid = $2") \
+    X(ROSTER_LEAP, "UPDATE account SET roster_version = CASE WHEN roster_version < $1 THEN $1 ELSE roster_version + 1 END WHERE roster_version > 0") \
     /* offline messages: marked when delivered, so that an id is refused twice; purged after a day */ \
     X(OFFLINE_PUT, "INSERT INTO offline (slot, account, id, stamp_us, stanza, delivered_us) VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (account, id) DO NOTHING") \
     X(OFFLINE_COUNT, "SELECT count(*) FROM offline WHERE account = $1 AND delivered_us = 0") \

@@ -26,8 +26,29 @@ struct store_options {
 /* Opens, migrates (forward only; a newer schema than ours is ERR_UNSUPPORTED) and starts the threads. Blocking: only at start. why: one sentence. */
 NODISCARD enum err store_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store, struct buf *why);
 
-/* Finishes what was submitted, then closes; on_closed comes on the loop. */
+/* Finishes what was submitted (a copy is given up), then closes; on_closed comes on the loop. */
 void store_close(struct store *s, void (*on_closed)(void *owner), void *owner);
+
+/* --- copies ------------------------------------------------------------------------------------------------------- */
+
+/* Of the table meta: there, the store was made from a copy, and whoever starts on it must leap over what may have been given out since
+ * (sm/boot.c), and delete it. Its value is when the copy was made, in microseconds since 1970, as digits. */
+#define STORE_COPY_MARK "copy"
+
+struct store_copied {
+    const char *path;
+    uint64_t bytes;
+    int64_t made_us;
+    const char *why; /* one sentence when it failed */
+};
+
+/* Makes a consistent copy of all that is committed, as it is shortly before done is called, while the store is used: queries and
+ * transactions wait for at most some milliseconds of it. The file has mode 0600 and is on the disk when done says ERR_OK. Nothing is
+ * ever replaced: ERR_EXISTS. Others: ERR_LIMIT (too little room on the disk), ERR_IO, ERR_MALFORMED (the store is damaged), ERR_CLOSED
+ * (store_close was called meanwhile). Nothing is left behind by one that failed. Returns ERR_AGAIN, and calls nothing, while another is
+ * under way. */
+NODISCARD enum err store_copy(struct store *s, const char *path,
+                              void (*done)(void *owner, enum err e, const struct store_copied *copied), void *owner);
 
 /* The loop that it was opened on. */
 uv_loop_t *store_loop(const struct store *s);
@@ -44,6 +65,9 @@ void store_add(struct store_tx *tx, enum store_statement statement);
 void store_bind_text(struct store_tx *tx, struct str text); /* absent: NULL */
 void store_bind_blob(struct store_tx *tx, struct str bytes);
 void store_bind_int(struct store_tx *tx, int64_t value);
+
+/* It is not handed over after all. */
+void store_discard(struct store_tx *tx);
 
 /* Hands it over. done may be NULL. out_changes: rows changed by the last statement (for "did it exist").
  * Errors: ERR_IO (the store cannot write now: disk full, read-only; nothing of it is kept), ERR_EXISTS (a uniqueness rule refused it). */

@@ -2,12 +2,13 @@
 import contextlib
 import datetime
 import json
+import re
 import sqlite3
 import time
 
 import pytest
 
-from cluster import Cluster
+from cluster import ROOT, Cluster
 from xmpp import local
 
 C2S = ("c2s-1.cluster.internal", "c2s-2.cluster.internal")
@@ -209,6 +210,21 @@ def ask_raw(path, request):
         s.connect(str(path))
         s.sendall(request.encode())
         return s.makefile().read()
+
+
+def test_the_commands_of_the_page_are_taken(pair, unique):
+    name = unique("page")
+    client = pair.online(name)
+    page = (ROOT / "deploy/INCIDENT.md").read_text()
+    lines = re.findall(r"^sallyportctl (incident .*)$", page, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        words = line.replace("c2s-1.example.internal", C2S[0]).split()
+        assert pair.ctl(*words).returncode == 0, line
+    client.expect_stream_error("reset")
+    line, = re.findall(r"`sallyportctl (passwd) JID`", page)
+    pair.ctl(line, client.bare, input="secret\n", check=True)
+    pair.online(name).ping()
 
 
 MANY = 5000

@@ -51,7 +51,8 @@ static void a_time_or_how_long_ago_is_read_and_nothing_else(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_time_or_how_long_ago_is_read_and_nothing_else) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(
+        a_time_or_how_long_ago_is_read_and_nothing_else) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
