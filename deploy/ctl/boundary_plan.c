@@ -4,6 +4,7 @@
 #include "common/mem.h"
 
 #include <pwd.h>
+#include <stdlib.h>
 
 /* The value of a column, or absent. */
 static struct str column(struct boundary_plan *p, json_t *row, const char *name)
@@ -175,15 +176,32 @@ void boundary_plan_fini(struct boundary_plan *p)
     *p = (struct boundary_plan){ 0 };
 }
 
-void boundary_plan_find_users(struct boundary_plan *p)
+static uint32_t find_uid(struct str user)
+{
+    char *name = str_dup(user);
+    const struct passwd *found = getpwnam(name);
+
+    mem_free(name);
+    return found ? found->pw_uid : BOUNDARY_NO_UID;
+}
+
+/* As it is written when it is not there. */
+static struct str find_program(struct arena *arena, struct str program)
+{
+    char *path = str_dup(program), *real = realpath(path, NULL);
+
+    if (real)
+        program = boundary_printable(arena, str_from(real));
+    free(real);
+    mem_free(path);
+    return program;
+}
+
+void boundary_plan_resolve(struct boundary_plan *p)
 {
     for (size_t i = 0; i < p->node_count; i++) {
-        char *name = str_dup(p->nodes[i].user);
-        const struct passwd *user = getpwnam(name);
-
-        if (user)
-            p->nodes[i].uid = user->pw_uid;
-        mem_free(name);
+        p->nodes[i].uid = find_uid(p->nodes[i].user);
+        p->nodes[i].program = find_program(&p->arena, p->nodes[i].program);
     }
 }
 

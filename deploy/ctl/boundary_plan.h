@@ -44,8 +44,8 @@ NODISCARD enum err boundary_plan_read(struct str text, struct boundary_plan *out
 NODISCARD enum err boundary_plan_take(json_t *rows, struct boundary_plan *out, struct buf *why);
 void boundary_plan_fini(struct boundary_plan *p);
 
-/* Fills in the uids of the users from this host's own list. */
-void boundary_plan_find_users(struct boundary_plan *p);
+/* What names mean on this host: uids of users, programs without symbolic links. */
+void boundary_plan_resolve(struct boundary_plan *p);
 bool boundary_plan_has_uid(const struct boundary_plan *p, uint32_t uid);
 /* NULL: none. */
 const struct boundary_node *boundary_plan_node(const struct boundary_plan *p, struct str name);

@@ -78,7 +78,7 @@ static enum err read_plan(const char *path, struct boundary_plan *plan, struct b
     else if (e == ERR_NOT_FOUND)
         buf_add(why, STR("not there; sallyportctl plan writes it into the bundle of each host"));
     if (e == ERR_OK)
-        boundary_plan_find_users(plan);
+        boundary_plan_resolve(plan);
     buf_fini(&text);
     return e;
 }
