@@ -300,7 +300,8 @@ class Watch:
         self.restarted = set()
 
     def counters(self, process):
-        return {n: float(v) for n, v in re.findall(r"^(\w+) ([0-9.e+]+)$", metrics_text(self.cluster, process), re.M)}
+        """Its own, by name, and audit events by name and event."""
+        return {n: float(v) for n, v in re.findall(r'^(\w+(?:{event="[\w-]+"})?) ([0-9.e+]+)$', metrics_text(self.cluster, process), re.M)}
 
     def news(self, process):
         return self.cluster.audit(process)[self.at[process]:]

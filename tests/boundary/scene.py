@@ -25,11 +25,14 @@ def params(rows):
 
 @dataclasses.dataclass
 class Audited:
+    """An event with these texts in its line, and counted."""
     process: str
+    event: str
     texts: tuple
 
     def check(self, scene):
-        scene.watch.audited(self.process, *self.texts)
+        scene.watch.audited(self.process, f'"{self.event}"', *self.texts)
+        scene.watch.counted(self.process, f'sallyport_audit_event_total{{event="{self.event}"}}')
 
 
 @dataclasses.dataclass
@@ -52,8 +55,8 @@ class Ended:
         assert self.text in said, said[-2000:]
 
 
-def audited(process, *texts):
-    return Audited(process, texts)
+def audited(process, event, *texts):
+    return Audited(process, event, texts)
 
 
 class Scene:
