@@ -47,9 +47,6 @@ static enum err add_process(struct plan *p, struct plan_keys *k, const struct pl
 {
     enum err e;
 
-    plan_write_process(p, n,
-                       plan_bundle_add(b, arena_printf(&p->arena, "%s/%.*s.conf",
-                                                       p->conf->config_dir, STR_ARG(n->name))));
     e = plan_keys_key(
         k, n, plan_bundle_add_secret(b, at(p, "", n->name, "link.key", STR("")), STR("root")), why);
     if (e == ERR_OK)
@@ -72,6 +69,32 @@ static enum err add_trust(struct plan *p, struct plan_keys *k, struct plan_bundl
     return e;
 }
 
+static bool has_process(const struct plan *p, const struct plan_host_conf *h)
+{
+    for (size_t i = 0; i < p->node_count; i++)
+        if (p->nodes[i].host == h)
+            return true;
+    return false;
+}
+
+void plan_make_public(struct plan *p, const struct plan_host_conf *h, struct plan_bundle *b)
+{
+    if (!has_process(p, h))
+        return;
+    for (size_t i = 0; i < p->node_count; i++)
+        if (p->nodes[i].host == h)
+            plan_write_process(
+                p, &p->nodes[i],
+                plan_bundle_add(b, arena_printf(&p->arena, "%s/%.*s.conf", p->conf->config_dir,
+                                                STR_ARG(p->nodes[i].name))));
+    plan_write_units(p, h, b);
+    plan_write_nft(
+        p, h, plan_bundle_add(b, arena_printf(&p->arena, "%s/sallyport.nft", p->conf->config_dir)));
+    plan_explain_flows(
+        p, h->name, PLAN_JSON,
+        plan_bundle_add(b, arena_printf(&p->arena, "%s/flows.json", p->conf->config_dir)));
+}
+
 static enum err fill(struct plan *p, struct plan_keys *k, const struct plan_host_conf *h,
                      struct plan_bundle *b, struct buf *why)
 {
@@ -87,21 +110,8 @@ static enum err fill(struct plan *p, struct plan_keys *k, const struct plan_host
     }
     if (e == ERR_OK)
         e = add_trust(p, k, b, why);
-    plan_write_units(p, h, b);
-    plan_write_nft(
-        p, h, plan_bundle_add(b, arena_printf(&p->arena, "%s/sallyport.nft", p->conf->config_dir)));
-    plan_explain_flows(
-        p, h->name, PLAN_JSON,
-        plan_bundle_add(b, arena_printf(&p->arena, "%s/flows.json", p->conf->config_dir)));
+    plan_make_public(p, h, b);
     return e == ERR_OK && is_waiting ? ERR_AGAIN : e;
-}
-
-static bool has_process(const struct plan *p, const struct plan_host_conf *h)
-{
-    for (size_t i = 0; i < p->node_count; i++)
-        if (p->nodes[i].host == h)
-            return true;
-    return false;
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include "common/ctl.h"
 #include "common/mem.h"
+#include "deploy/ctl/plan_diff.h"
 #include "deploy/ctl/plan_explain.h"
 #include "deploy/ctl/plan_make.h"
 
@@ -15,7 +16,7 @@ enum { EXIT_CONF = 78 };
 
 struct request {
     const char *file, *folder;
-    bool is_explaining, is_telling_secrets, is_reference, has_new_keys;
+    bool is_explaining, is_telling_secrets, is_comparing, is_reference, has_new_keys;
     enum plan_format format;
     struct plan_passphrase passphrase;
     char **words; /* behind the verb */
@@ -63,6 +64,9 @@ static void print_help(FILE *to)
           "dials whom, port, identity, what may cross, why\n"
           "       sallyportctl plan --secrets[=text|csv|json] FILE            every secret by "
           "host: owner, mode, rotation, what theft permits\n"
+          "       sallyportctl plan --diff [--out DIR] FILE                   what would change "
+          "since "
+          "the last plan; exit code 1 when anything would\n"
           "       sallyportctl plan renew [--file FILE] [--new-keys] [NAME ...]  new certificates; "
           "all when no process is named\n"
           "       sallyportctl plan revoke [--file FILE] NAME                 its peers refuse the "
@@ -207,22 +211,41 @@ static void say(const struct work *w, FILE *to)
     buf_fini(&warnings);
 }
 
+static bool is_telling(const struct request *r)
+{
+    return r->is_explaining || r->is_telling_secrets || r->is_comparing;
+}
+
+static int tell(struct work *w)
+{
+    const struct request *r = w->r;
+    struct buf table = { 0 };
+    bool differs = false;
+    enum err e = ERR_OK;
+
+    /* What people read begins with what is dangerous; programs get the table alone. */
+    say(w, r->format == PLAN_TEXT ? stdout : stderr);
+    if (r->is_comparing)
+        e = plan_diff(w->plan, r->folder, &differs, &table, &w->why);
+    else if (r->is_explaining)
+        plan_explain_flows(w->plan, NULL, r->format, &table);
+    else
+        plan_explain_secrets(w->plan, r->format, &table);
+    print(stdout, &table);
+    buf_fini(&table);
+    if (e == ERR_OK && r->is_comparing && !differs)
+        printf("nothing would change in %s\n", r->folder);
+    return e == ERR_OK ? (differs ? CTL_WARNING : CTL_OK) : code_of(e);
+}
+
 static int run_verb(struct request *r, const struct verb *verb)
 {
     struct work w = { .r = r };
-    struct buf table = { 0 };
     int code = EXIT_CONF;
     enum err e = plan_open(r->file, &w.plan, &w.why);
 
-    if (e == ERR_OK && (r->is_explaining || r->is_telling_secrets)) {
-        /* What people read begins with what is dangerous; programs get the table alone. */
-        say(&w, r->format == PLAN_TEXT ? stdout : stderr);
-        if (r->is_explaining)
-            plan_explain_flows(w.plan, NULL, r->format, &table);
-        else
-            plan_explain_secrets(w.plan, r->format, &table);
-        print(stdout, &table);
-        code = CTL_OK;
+    if (e == ERR_OK && is_telling(r)) {
+        code = tell(&w);
     } else if (e == ERR_OK) {
         e = make(&w, verb);
         print(stdout, &w.report);
@@ -235,7 +258,6 @@ static int run_verb(struct request *r, const struct verb *verb)
     }
     if (code != CTL_OK)
         fail(code, &w.why);
-    buf_fini(&table);
     buf_fini(&w.report);
     buf_fini(&w.why);
     plan_free(w.plan);
@@ -276,6 +298,9 @@ static bool read_option(struct request *r, int option)
         return true;
     case 'r':
         r->is_reference = true;
+        return true;
+    case 'd':
+        r->is_comparing = true;
         return true;
     case 'n':
         r->has_new_keys = true;
@@ -325,8 +350,7 @@ static int dispatch(struct request *r, int count, char **words)
     if (verb) {
         r->words = words + 1;
         r->count = count - 1;
-        if (r->count < verb->least || r->count > verb->most || r->is_explaining ||
-            r->is_telling_secrets)
+        if (r->count < verb->least || r->count > verb->most || is_telling(r))
             return usage();
         r->file = r->file ? r->file : "cluster.conf";
     } else if (count == 1 && !r->file) {
@@ -352,6 +376,7 @@ int plan_run(int count, char **words)
         { "file", required_argument, NULL, 'f' },
         { "explain", optional_argument, NULL, 'e' },
         { "secrets", optional_argument, NULL, 's' },
+        { "diff", no_argument, NULL, 'd' },
         { "new-keys", no_argument, NULL, 'n' },
         { "passphrase-file", required_argument, NULL, 'p' },
         { "reference", no_argument, NULL, 'r' },

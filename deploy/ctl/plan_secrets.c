@@ -113,6 +113,16 @@ static void add_process(struct secrets *s, const struct plan_node *n)
 
 /* --- by role ---------------------------------------------------------------------------------- */
 
+/* Whether another process before it shows the same files to the same user. */
+static bool is_told(const struct plan *p, const struct plan_node *n)
+{
+    for (const struct plan_node *other = p->nodes; other < n; other++)
+        if (other->host == n->host && (other->role == PLAN_C2S || other->role == PLAN_S2S) &&
+            str_eq(other->user, n->user))
+            return true;
+    return false;
+}
+
 /* Of c2s, and of s2s, which shows the same certificates to other servers. */
 static void add_domains(struct secrets *s, const struct plan_node *n)
 {
@@ -123,7 +133,7 @@ static void add_domains(struct secrets *s, const struct plan_node *n)
     };
     const struct plan_domain_conf *domains = s->p->conf->domains.items;
 
-    for (size_t i = 0; i < s->p->conf->domains.count; i++)
+    for (size_t i = 0; i < s->p->conf->domains.count && !is_told(s->p, n); i++)
         add(s, n, &key,
             domains[i].key_file ? str_from(domains[i].key_file)
                                 : arena_printf(&s->p->arena, "%s/tls/%s.key",

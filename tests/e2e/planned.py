@@ -145,6 +145,7 @@ class Plan:
     def reload(self, *names):
         """Has processes read their files again, and waits until they have; all of them when none is named."""
         names = names or tuple(self.units)
+        assert all(self.units[n].service["ExecReload"] == ["/bin/kill -HUP $MAINPID"] for n in names)  # what systemctl reload does
         marks = {name: self.units[name].reload() for name in names}
         for name, mark in marks.items():
             self.units[name].wait_log("reload", after=mark)

@@ -243,3 +243,28 @@ def test_the_company_s_own_ca_answers_requests(plan):
     p.start("router-1", "sm-1", "c2s-1")
     talk(p)
     assert p.run("revoke", "--file", p.file, "c2s-1", check=False).returncode == 77
+
+
+def test_what_a_plan_would_change_is_told_before_it_is_written(plan):
+    p = plan()
+    done = p.run("--diff", p.file, check=False)
+    assert done.returncode == 1 and "+ flow" in done.stdout and not p.out.exists()
+    p.make()
+    assert "nothing would change" in p.run("--diff", p.file, passphrase=False, input="").stdout
+    before = {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file()}
+    p.write(more='host "gate-2" {{ zone = "dmz" address = {{"127.0.0.4"}} }}\nc2s "c2s-2" {{ host = "gate-2" starttls_port = {p4} tls_port = 0 link_port = {p6} }}')
+    done = p.run("--diff", p.file, check=False)
+    assert done.returncode == 1
+    flows = [line for line in done.stdout.splitlines() if line[:6] in ("+ flow", "- flow")]
+    assert all("c2s-2" in line and line[0] == "+" for line in flows) and any(f'"{p.ports[4]}"' in line for line in flows)
+    assert re.search(r"^new      \S+/hosts/gate-2/\S+/c2s-2.conf$", done.stdout, re.M) and re.search(r"^changed  \S+/core-1/\S+/router-1.conf$", done.stdout, re.M)
+    assert "sm-1.conf" not in done.stdout and "hosts/gate-1" not in done.stdout
+    assert {f: f.read_bytes() for f in p.out.rglob("*") if f.is_file()} == before
+    told = {line for line in done.stdout.splitlines() if line.startswith(("new ", "changed "))}
+    written = {line for line in p.make().stdout.splitlines() if line.startswith(("new ", "changed "))}
+    assert told <= written and all(re.search(r"/(secret/\S+|link\S*|flows\.\w+|secrets\.\w+|manifest)$", line) for line in written - told), written - told
+    p.write()
+    done = p.run("--diff", p.file, check=False)
+    assert re.search(r"^- flow .*c2s-2", done.stdout, re.M) and re.search(r"^removed  \S+/hosts/gate-2$", done.stdout, re.M)
+    p.make()
+    assert p.run("--diff", p.file).returncode == 0

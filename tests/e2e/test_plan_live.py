@@ -26,6 +26,24 @@ def test_a_cluster_starts_from_its_bundles_and_carries_messages(plan, router_hos
     assert p.units["c2s-1"].is_offline
 
 
+def test_clients_of_a_c2s_inside_may_use_plain_and_those_of_the_dmz_may_not(plan):
+    p = plan(more='c2s "c2s-2" {{ host = "core-1" user = "{user}" starttls_port = {p4} tls_port = {p5} link_port = {p6} }}')
+    p.file.write_text(p.file.read_text().replace('domain "example.com" {', 'domain "example.com" { mechanisms = {"SCRAM-SHA-256", "PLAIN"}'))
+    p.make()
+    p.domain_certificate()
+    p.install("gate-1", "core-1")
+    p.start("router-1", "sm-1", "c2s-1", "c2s-2")
+    p.ctl("adduser", "alice@example.com", input="secret\n")
+    inside, outside = p.client("alice", "127.0.0.3", ports=(4, 5)), p.client("alice")
+    inside.login("in", mechanism="PLAIN").ping()
+    outside.direct()
+    assert outside.auth_plain().find("{urn:ietf:params:xml:ns:xmpp-sasl}invalid-mechanism") is not None
+    outside.authenticate("SCRAM-SHA-256")
+    outside.bind("out")
+    outside.logout()
+    inside.logout()
+
+
 # --- certificates -------------------------------------------------------------------------------------------------------
 
 
