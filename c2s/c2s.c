@@ -193,8 +193,6 @@ static enum err reload_creds(struct c2s *c2s, const struct c2s_conf *conf, struc
     if (e == ERR_OK)
         e = c2s_conf_creds(conf, true, &direct, why);
     if (e != ERR_OK) {
-        audit_error("certificate-not-loaded", kv_text("certificate", "domains"),
-                    kv_str("reason", buf_str(why)));
         tls_creds_unref(starttls);
         return e;
     }
@@ -203,6 +201,7 @@ static enum err reload_creds(struct c2s *c2s, const struct c2s_conf *conf, struc
     c2s->starttls_creds = starttls;
     c2s->direct_creds = direct;
     watch_creds(c2s);
+    uplink_check_certificates(c2s);
     return ERR_OK;
 }
 

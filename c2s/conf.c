@@ -1,6 +1,7 @@
 /* The keys of c2s.conf: one row each (common/conf.h), and what rows cannot say. */
 #include "c2s/conf.h"
 
+#include "common/audit.h"
 #include "common/mem.h"
 #include "common/net_network.h"
 #include "common/tls.h"
@@ -135,8 +136,10 @@ enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_
     for (size_t i = 0; i < count; i++)
         certs[i] = (struct tls_cert){ items[i].cert_file, items[i].key_file };
     *out_creds = NULL;
-    if (count && (e = tls_creds_new(&options, out_creds, &reason)) != ERR_OK)
+    if (count && (e = tls_creds_new(&options, out_creds, &reason)) != ERR_OK) {
         say_creds(conf, buf_str(&reason), why);
+        audit_certificate_refused("domains", buf_str(&reason));
+    }
     buf_fini(&reason);
     mem_free(certs);
     return e;

@@ -38,10 +38,17 @@ static void end_hostless(struct c2s *c2s)
             client_fail(c, STREAM_HOST_GONE, NULL); /* RFC 6120 §4.9.3.5 */
 }
 
-static void tell_uncovered(struct str host)
+void uplink_check_certificates(const struct c2s *c2s)
 {
-    log_warn("no certificate names this host", kv_str("host", host));
-    audit_warning("certificate-missing", kv_str("host", host));
+    const struct host *h;
+
+    for (size_t at = 0; (h = table_next(&c2s->hosts.by_name, &at));) {
+        if (h->is_gone || !c2s->starttls_creds ||
+            tls_creds_covers(c2s->starttls_creds, h->announced.name))
+            continue;
+        log_warn("no certificate names this host", kv_str("host", h->announced.name));
+        audit_warning("certificate-missing", kv_str("host", h->announced.name));
+    }
 }
 
 static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
@@ -62,9 +69,7 @@ static enum err on_hosts(struct c2s *c2s, struct link *l, const struct frame *f,
     }
     log_info("table of hosts", kv_u64("version", hosts.version), kv_u64("hosts", hosts.count),
              kv_str("sm", f->from));
-    for (size_t i = 0; i < hosts.count; i++)
-        if (c2s->starttls_creds && !tls_creds_covers(c2s->starttls_creds, hosts.hosts[i].name))
-            tell_uncovered(hosts.hosts[i].name);
+    uplink_check_certificates(c2s);
     end_hostless(c2s);
     c2s_update(c2s);
     return ERR_OK;

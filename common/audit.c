@@ -220,6 +220,11 @@ enum err audit_reopen(void)
     return log_target_open(&registry.file);
 }
 
+bool audit_is_open(void)
+{
+    return registry.process != NULL;
+}
+
 void audit_set_rate(uint64_t rate)
 {
     registry.rate = rate;

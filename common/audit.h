@@ -49,6 +49,8 @@ NODISCARD enum err audit_open(const struct audit_options *options);
 NODISCARD enum err audit_reopen(void);
 void audit_set_rate(uint64_t rate);
 void audit_close(void);
+/* Between them: the process is running. */
+bool audit_is_open(void);
 
 /* Forwarding learns from this loop when a daemon takes datagrams again; without a loop, at the next
  * event or tick. audit_detach before the loop ends: one turn of it frees what was attached. */
@@ -76,6 +78,9 @@ enum { AUDIT_EXPIRY_WARNING_DAYS = 14 };
  * what    "link", or the title of the section that names it; one certificate each.
  * expiry  seconds since 1970; 0: there is none (any more). */
 void audit_certificate(const char *what, int64_t expiry);
+/* A certificate, key or CA cannot be used. While the process runs only: who checks a file, or
+ * starts, is told by other means. */
+void audit_certificate_refused(const char *what, struct str reason);
 /* For audit.c. */
 void audit_certificates_tick(int64_t now);
 void audit_certificates_forget(void);

@@ -76,6 +76,13 @@ void audit_certificate(const char *what, int64_t expiry)
     check(c, (int64_t)time(NULL));
 }
 
+void audit_certificate_refused(const char *what, struct str reason)
+{
+    if (audit_is_open())
+        audit_error("certificate-not-loaded", kv_text("certificate", what),
+                    kv_str("reason", reason));
+}
+
 void audit_certificates_tick(int64_t now)
 {
     LIST_FOR_EACH(at, &all)

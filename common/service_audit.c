@@ -51,12 +51,15 @@ void service_audit_detach(struct process *p)
     uv_close((uv_handle_t *)&p->audit_timer, NULL);
 }
 
-/* why: the lines that were said; the first says enough. */
+/* why: the lines that were said; the first says enough, unless it only announces the others. */
 void service_audit_reloaded(struct process *p, enum err e, struct str why)
 {
+    struct str line = why.n > 0 ? str_cut(&why, '\n') : STR_NONE;
+
+    if (str_ends_with(line, STR(":")) && str_is_set(why))
+        line = str_cut(&why, '\n');
     audit("configuration-reloaded", kv_text("config", p->path),
-          kv_text("result", e == ERR_OK ? "ok" : "failed"),
-          kv_str(why.n > 0 ? "why" : NULL, str_cut(&why, '\n')));
+          kv_text("result", e == ERR_OK ? "ok" : "failed"), kv_str("why", line));
 }
 
 void service_audit_close(struct process *p)

@@ -1,6 +1,7 @@
 /* From configuration to peers and credentials. Everything is read before anything is changed. */
 #include "proto/link_private.h"
 
+#include "common/audit.h"
 #include "common/mem.h"
 
 #include <pwd.h>
@@ -221,8 +222,8 @@ static bool needs_tls(const struct link_conf *conf)
     return conf->listen != NULL;
 }
 
-enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_creds,
-                         struct buf *why)
+static enum err load_creds(const struct link_conf *conf, struct tls_creds **out_creds,
+                           struct buf *why)
 {
     struct tls_cert cert = { conf->cert_file, conf->key_file };
     struct tls_options o = {
@@ -252,6 +253,17 @@ enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_cr
         *out_creds = NULL;
         return ERR_MALFORMED;
     }
+    return e;
+}
+
+enum err link_creds_load(const struct link_conf *conf, struct tls_creds **out_creds,
+                         struct buf *why)
+{
+    size_t before = why->n;
+    enum err e = load_creds(conf, out_creds, why);
+
+    if (e != ERR_OK)
+        audit_certificate_refused("link", str_of(why->p + before, why->n - before));
     return e;
 }
 

@@ -1,7 +1,6 @@
 /* All links of a process: listeners, accepting, reload, what the owner asks. */
 #include "proto/link_private.h"
 
-#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service.h"
@@ -303,11 +302,8 @@ enum err links_reload(struct links *ls, const struct link_conf *conf, struct buf
     size_t count = 0;
     enum err e;
 
-    if ((e = link_creds_load(copy, &creds, why)) != ERR_OK) {
-        audit_error("certificate-not-loaded", kv_text("certificate", "link"),
-                    kv_str("reason", buf_str(why)));
+    if ((e = link_creds_load(copy, &creds, why)) != ERR_OK)
         goto fail;
-    }
     if ((e = link_peers_load(ls, copy, &peers, &count, why)) != ERR_OK)
         goto fail;
     if ((e = listen_new(ls, peers, count, why)) != ERR_OK)

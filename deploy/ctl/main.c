@@ -136,15 +136,15 @@ static enum err ask_socket(struct tool *t, const char *name, bool is_admin, stru
     return e;
 }
 
-/* What only the process knows is tried as somebody who reads first. */
+/* Whoever may not use the administrators' socket asks on the other one: the process then refuses,
+ * and its audit log says who asked. What only the process knows is tried as an administrator. */
 static enum err ask_process(struct tool *t, const char *name, struct ask *a)
 {
-    enum err e = ask_socket(t, name, t->verb && t->verb->is_admin, a);
+    bool is_admin = !t->verb || t->verb->is_admin;
+    enum err e = ask_socket(t, name, is_admin, a);
 
-    if (e == ERR_OK && a->exit_code == CTL_DENIED && !t->verb) {
-        ask_end(a);
-        e = ask_socket(t, name, true, a);
-    }
+    if (e == ERR_DENIED && is_admin)
+        e = ask_socket(t, name, false, a);
     return e;
 }
 
