@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 struct cell {
     char text[24];
@@ -104,7 +105,30 @@ static void run_links(void *app, struct ctl_request *r)
     links_answer(c2s->links, r);
 }
 
+/* What is shown to clients, which is not what lies in the files until a reload has taken them. */
+static void run_certificates(void *app, struct ctl_request *r)
+{
+    static const char *const columns[] = { "names", "ends", "sha256", NULL };
+    const struct c2s *c2s = app;
+    struct tls_own_cert cert;
+    struct arena arena = { 0 };
+
+    ctl_columns(r, columns);
+    for (size_t at = 0;
+         c2s->starttls_creds && tls_creds_next_cert(c2s->starttls_creds, &at, &arena, &cert);) {
+        time_t ends = (time_t)cert.expiry;
+        struct tm utc;
+        char text[32];
+
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&ends, &utc));
+        ctl_row(r, (struct str[]){ cert.names, str_from(text), cert.sha256 });
+    }
+    arena_fini(&arena);
+    ctl_finish(r, CTL_OK);
+}
+
 const struct ctl_command c2s_commands[] = {
+    { "certificates", CTL_READ, 0, 0, "certificates", "The certificates that are shown to clients.", run_certificates },
     { "connections", CTL_READ, 0, 0, "connections", "Client connections, counted by state.", run_connections },
     { "hosts", CTL_READ, 0, 0, "hosts", "The table of hosts in force, with this process's floors applied.", run_hosts },
     { "links", CTL_READ, 0, 0, "links", "The links to the routers.", run_links },

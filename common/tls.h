@@ -44,6 +44,17 @@ void tls_creds_unref(struct tls_creds *c);
 /* Seconds since 1970 at which the earliest of its certificates ends. */
 int64_t tls_creds_expiry(const struct tls_creds *c);
 
+/* One of the certificates that it shows, as files on a disk may no longer say. In the arena. */
+struct tls_own_cert {
+    struct str names;  /* DNS names, with commas between */
+    struct str sha256; /* of the whole, in lower-case hexadecimal digits */
+    int64_t expiry;    /* seconds since 1970, of this one without its chain */
+};
+
+/* In the order of the options they were made with; false at the end. */
+bool tls_creds_next_cert(const struct tls_creds *c, size_t *at, struct arena *arena,
+                         struct tls_own_cert *out_cert);
+
 /* Whether one of its certificates names this host (RFC 9525 DNS-ID, wildcard in the leftmost
  * label). */
 bool tls_creds_covers(const struct tls_creds *c, struct str host);

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Ephemeral elliptic curves and AEAD alone (RFC 9325 §4.2); no SHA-1 signature. */
@@ -170,6 +171,42 @@ void tls_creds_unref(struct tls_creds *c)
 int64_t tls_creds_expiry(const struct tls_creds *c)
 {
     return c->expiry;
+}
+
+static struct str hex_of(const unsigned char *bytes, size_t n, struct arena *arena)
+{
+    char *text = arena_alloc(arena, 2 * n + 1);
+
+    for (size_t i = 0; i < n; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    return str_of(text, 2 * n);
+}
+
+bool tls_creds_next_cert(const struct tls_creds *c, size_t *at, struct arena *arena,
+                         struct tls_own_cert *out_cert)
+{
+    unsigned char digest[32];
+    char name[TLS_NAME_BYTES];
+    size_t n = sizeof digest;
+    struct str names = { 0 };
+    gnutls_datum_t der;
+    gnutls_x509_crt_t crt;
+
+    if (gnutls_certificate_get_crt_raw(c->cred, (unsigned)*at, 0, &der) < 0)
+        return false;
+    ++*at;
+    ASSERT(gnutls_fingerprint(GNUTLS_DIG_SHA256, &der, digest, &n) == GNUTLS_E_SUCCESS);
+    ASSERT(gnutls_x509_crt_init(&crt) == GNUTLS_E_SUCCESS);
+    ASSERT(gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS);
+    for (unsigned i = 0; tls_next_dns_name(crt, &i, name);)
+        names = arena_printf(arena, "%.*s%s%s", STR_ARG(names), names.n ? "," : "", name);
+    *out_cert = (struct tls_own_cert){
+        .names = names,
+        .sha256 = hex_of(digest, n, arena),
+        .expiry = gnutls_x509_crt_get_expiration_time(crt),
+    };
+    gnutls_x509_crt_deinit(crt);
+    return true;
 }
 
 /* RFC 9525 §6.3: a wildcard stands for the whole leftmost label and for no more. */

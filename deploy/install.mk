@@ -9,6 +9,7 @@ install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(docdir) $(DESTDIR)$(sysconfdir)/sallyport
 	install -m 755 $(foreach p,$(PROGRAMS),$(OUT)/sallyport-$(p)) $(DESTDIR)$(sbindir)
 	install -m 755 $(OUT)/sallyportctl $(DESTDIR)$(bindir)
+	install -m 755 deploy/acme/sallyport-deploy-hook $(DESTDIR)$(sbindir)
 	install -m 644 README.md CHANGELOG LICENSE proto/LINK.md proto/NAMES.md deploy/alerts.yml deploy/metrics.txt deploy/audit-events.txt $(filter-out deploy/README.md,$(wildcard deploy/*.md)) $(DESTDIR)$(docdir)
 	install -d $(DESTDIR)$(docdir)/examples && install -m 644 deploy/examples/*.conf $(DESTDIR)$(docdir)/examples
 	deploy/man/build.sh $(OUT)/man $(OUT) deploy/man

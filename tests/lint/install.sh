@@ -17,6 +17,8 @@ make -s install SAN=$sanitizers DESTDIR="$out/root" PREFIX=/usr/local
         echo "./usr/local/share/doc/sallyport/examples/$p.conf"
     done
     echo ./usr/local/bin/sallyportctl
+    echo ./usr/local/sbin/sallyport-deploy-hook
+    echo ./usr/local/share/man/man8/sallyport-deploy-hook.8
     echo ./usr/local/share/man/man5/sallyport-cluster.conf.5
     echo ./usr/local/share/doc/sallyport/examples/cluster.conf
     for page in deploy/*.md; do
