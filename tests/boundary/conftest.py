@@ -13,6 +13,9 @@ _spec.loader.exec_module(_e2e)
 cluster, new_cluster, shared_cluster, unique = _e2e.cluster, _e2e.new_cluster, _e2e.shared_cluster, _e2e.unique
 
 
+AUDIT_RATE = 200
+
+
 class Stages:
     """One stage at a time, of the layout that is asked for: tests come sorted by it (scene.params)."""
     layout = stage = None
@@ -30,8 +33,9 @@ class Stages:
         from cluster import Cluster
         from scene import Stage
         c = Cluster("--c2s", "3", "--links", "tls", "--layout", layout, "--set", "router:link_queue = 4M",
-                    "--set", "router:component_auth_timeout = 2s", "--set", "router:component_queue = 1M")
-        return Stage(c, self.folder)
+                    "--set", "router:component_auth_timeout = 2s", "--set", "router:component_queue = 1M",
+                    "--set", f"sm:audit_rate = {AUDIT_RATE}")
+        return Stage(c, self.folder, AUDIT_RATE)
 
     def close(self):
         stage, self.stage = self.stage, None

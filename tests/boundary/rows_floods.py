@@ -2,6 +2,7 @@
 import os
 import secrets
 import signal
+import time
 
 from link import frame_text
 from rows import CLIENT, SM, link_refused
@@ -39,7 +40,19 @@ def never_read(x):
             break
 
 
+def refusals(x):
+    """Each is refused and counted; the audit log says how many it left out, and does not fill the disk."""
+    began, count = time.monotonic(), 10 * x.stage.audit_rate
+    for _ in range(count // 100):
+        x.link().write(frame_text(SM, x.a.name, "<sudo xmlns='urn:example'/>") * 100)
+    x.watch.counted("sm-1", "sallyport_sm_violations_total", count)
+    x.watch.audited("sm-1", '"audit-suppressed"', "frame-refused")
+    lines = x.watch.news("sm-1").count('"frame-refused"')
+    assert x.stage.audit_rate <= lines <= x.stage.audit_rate * (7 + time.monotonic() - began), lines
+
+
 FLOODS = [
+    Attack("thousands of frames that are refused", refusals, (Counted("sm-1", "sallyport_audit_suppressed_total"),)),
     Attack("fifty thousand frames", flood, (Counted("sm-1", "sallyport_sm_frames_dropped_total", 50000),), "ab"),
     Attack("payloads as large as can be", large_payloads, (link_refused("floods a session manager"), Ended()), "ab"),
     Attack("a link that is never read", never_read, (link_refused("too much waits"),), "ab"),

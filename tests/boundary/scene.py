@@ -120,8 +120,8 @@ class Scene:
 class Stage:
     """A cluster whose c2s-2 is the attacker's, and two bystanders on c2s-1. There is nobody in the place of c2s-3."""
 
-    def __init__(self, cluster, folder):
-        self.cluster, self.folder = cluster, folder
+    def __init__(self, cluster, folder, audit_rate):
+        self.cluster, self.folder, self.audit_rate = cluster, folder, audit_rate
         cluster.kill("c2s-2")
         cluster.kill("c2s-3")
         cluster.adduser("mallory", "mallory's")
