@@ -58,7 +58,7 @@ static const struct group allowed[] = {
       "set_robust_list rseq" },
     { "store", CONFINE_CALLS_KEEP,
       "pwrite64 pwritev fsync fdatasync ftruncate fallocate fchmod rename renameat renameat2 mkdir "
-      "rmdir" },
+      "rmdir statfs fstatfs sync_file_range" },
     { "dialling", CALLS_DIAL, "connect" },
     { "names", CONFINE_CALLS_NAMES, "bind recvfrom recvmsg sendmmsg" },
     { "listening", CONFINE_CALLS_LISTEN, "bind listen" },

@@ -8,5 +8,6 @@ void sm_confine(const void *data, struct confine *c)
 
     links_confine(LINK_ROLE_SM, &conf->link, c);
     confine_allow_file(c, CONFINE_KEEP, conf->store_path, CONFINE_AT_START);
+    confine_allow_folder(c, CONFINE_KEEP, conf->backup_dir, CONFINE_ALWAYS);
     confine_allow(c, CONFINE_THREADS);
 }

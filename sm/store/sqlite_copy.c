@@ -227,7 +227,21 @@ static void sync_folder(struct sqlite_copy *c)
     mem_free(name);
 }
 
-/* link refuses to replace what has come meanwhile; rename would not. */
+/* What has come there meanwhile is not replaced; only some network file systems cannot promise
+ * that. */
+static int name_it(const struct sqlite_copy *c)
+{
+    int rc = renameat2(AT_FDCWD, c->part, AT_FDCWD, c->path, RENAME_NOREPLACE);
+
+    if (rc == 0 || errno != EINVAL)
+        return rc;
+    if (access(c->path, F_OK) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(c->part, c->path);
+}
+
 static void sync_and_name(struct sqlite_copy *c)
 {
     struct stat st;
@@ -237,10 +251,13 @@ static void sync_and_name(struct sqlite_copy *c)
         return;
     }
     c->bytes = (uint64_t)st.st_size;
-    if (link(c->part, c->path) != 0)
+    if (name_it(c) != 0) {
         fail(c, errno == EEXIST ? ERR_EXISTS : ERR_IO, c->path, strerror(errno));
-    else
-        sync_folder(c);
+        return;
+    }
+    sync_folder(c);
+    if (c->result != ERR_OK)
+        unlink(c->path);
 }
 
 void sqlite_copy_seal(struct sqlite_copy *c)
@@ -252,7 +269,8 @@ void sqlite_copy_seal(struct sqlite_copy *c)
     if (c->fd < 0)
         return;
     close(c->fd);
-    unlink(c->part);
+    if (c->result != ERR_OK)
+        unlink(c->part);
 }
 
 /* --- restoring

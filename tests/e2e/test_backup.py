@@ -95,20 +95,22 @@ def test_other_words_are_refused(one, args):
 
 
 def test_too_little_room_and_no_folder_are_said(new_cluster, tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    cluster = new_cluster("--set", f'sm:backup_dir = "{small}"')
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)], check=True)
+    disk, folder = tmp_path / "disk", tmp_path / "disk/copies"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], check=True)
     try:
+        folder.mkdir()
+        cluster = new_cluster("--set", f'sm:backup_dir = "{folder}"')
         done = cluster.ctl("store", "backup")
-        assert done.returncode == 70 and "too little room" in done.stderr and list(small.iterdir()) == []
+        assert done.returncode == 70 and "too little room" in done.stderr and list(folder.iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert backup(cluster, "x")["file"] == str(folder / "x") and os.listdir(folder) == ["x"]
+        shutil.rmtree(folder)
+        done = cluster.ctl("store", "backup")
+        assert done.returncode == 70 and "No such file" in done.stderr
+        cluster.online("alice").ping()
     finally:
-        subprocess.run(["umount", str(small)], check=True)
-    assert os.listdir(os.path.dirname(backup(cluster, "x")["file"])) == ["x"]
-    shutil.rmtree(small)
-    done = cluster.ctl("store", "backup")
-    assert done.returncode == 70 and "No such file" in done.stderr
-    cluster.online("alice").ping()
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 # --- restoring ---
