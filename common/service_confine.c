@@ -138,6 +138,8 @@ enum ctl_exit service_confine_status(const struct process *p, struct ctl_request
     is_filtered = str_is(value_of(buf_str(&kernel), "Seccomp"), "2");
     ctl_field(r, "confine", p->confine ? STR("yes") : STR("no"));
     ctl_field(r, "seccomp", is_filtered ? STR("filter") : STR("none"));
+    if (value_of(buf_str(&kernel), "Seccomp_filters").n > 0) /* the unit's, too; Linux 5.9 */
+        ctl_field(r, "seccomp_filters", value_of(buf_str(&kernel), "Seccomp_filters"));
     ctl_field_u64(r, "seccomp_rules", p->confined.call_rules);
     add_landlock(&p->confined, r);
     add_rights(buf_str(&kernel), r);

@@ -13,8 +13,9 @@ import time
 
 import pytest
 
+from planned import binaries, running, talk as talk_through
 from test_health import short_certificate
-from test_plan import binaries
+from units import can_filter
 
 PROCESSES = ("c2s-1", "router-1", "sm-1")
 
@@ -73,6 +74,19 @@ def test_every_thread_is_confined_and_status_says_what_the_kernel_says(new_clust
     # What c2s lacks decides about the layout: where it is dialled, fewer calls are left.
     rules = {p: int(status(cluster, p)["seccomp_rules"]) for p in PROCESSES}
     assert rules["c2s-1"] < rules["sm-1"]
+
+
+@pytest.mark.parametrize("router_host", ["core-1", "gate-1"])
+def test_processes_of_the_units_have_both_layers(plan, router_host):
+    p = running(plan, router_host=router_host)
+    p.reload()
+    talk_through(p)
+    for name, unit in p.units.items():
+        said = json.loads(p.ctl("--json", name, "status").stdout)
+        said = said[0] if isinstance(said, list) else said
+        assert (said["confine"], said["seccomp"], said["dumpable"], said["no_new_privs"]) == ("yes", "filter", "no", "yes"), said
+        assert int(said["seccomp_filters"]) >= 1 + can_filter()
+        assert os.geteuid() != 0 or (said["capabilities"], said["uid"] in ("0", 0)) == ("none", False), said
 
 
 def test_logs_are_rotated_and_certificates_swapped(new_cluster, tmp_path):
