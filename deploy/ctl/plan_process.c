@@ -19,6 +19,28 @@ static void write_list(struct buf *out, const char *key, const struct conf_list 
     buf_add(out, STR("}\n"));
 }
 
+/* Whether a service of kind syslog takes what the host logs: its daemon then gets audit events. */
+static bool has_collector(const struct plan *p, const struct plan_host_conf *h)
+{
+    const struct plan_service_conf *services = p->conf->services.items;
+
+    for (size_t i = 0; i < p->flow_count; i++)
+        for (size_t k = 0; k < p->conf->services.count; k++)
+            if (services[k].kind == PLAN_SYSLOG && str_is(p->flows[i].to.name, services[k].name) &&
+                str_is(p->flows[i].from.host, h->name))
+                return true;
+    return false;
+}
+
+/* Lines of `settings` come first: a key that stands there is not written again. */
+static bool is_set(const struct plan_process_conf *c, const char *key)
+{
+    for (size_t i = 0; i < c->settings.count; i++)
+        if (str_starts_with(str_trim(str_from(c->settings.items[i])), str_from(key)))
+            return true;
+    return false;
+}
+
 /* The key is a credential: root's file, which the service manager shows to this process alone. What
  * a reload must be able to renew (certificates, secrets of new peers) cannot be one, since
  * credentials are copied when a process starts. */
@@ -33,6 +55,8 @@ static void write_common(const struct plan *p, const struct plan_node *n, struct
     buf_printf(out, "name = \"%.*s\"\n", STR_ARG(n->full_name));
     buf_printf(out, "log_level = \"%s\"\n", n->conf->log_level);
     buf_printf(out, "audit_file = \"%s/%.*s/audit.log\"\n", c->log_dir, len, name);
+    if (has_collector(p, n->host) && !is_set(n->conf, "audit_forward"))
+        buf_add(out, STR("audit_forward = \"syslog\"\n"));
     buf_printf(out, "control_dir = \"%s\"\n", c->run_dir);
     buf_printf(out, "metrics = \"unix:%s/metrics/%.*s\"\n\n", c->run_dir, len, name);
     buf_printf(out, "link_cert = \"%s/%.*s/link.pem\"\n", c->config_dir, len, name);

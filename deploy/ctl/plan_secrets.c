@@ -171,6 +171,12 @@ static void add_store(struct secrets *s, const struct plan_node *n)
         { "store.db-wal",
           { BY_USER, "0600", "what was written to the store lately", "with the store",
             "as the store" } },
+        { "*.copy",
+          { BY_USER, "0600",
+            "copies of the store that store backup made (here unless backup_dir says otherwise), "
+            "and "
+            "wherever they are carried",
+            "delete old ones; encrypt what leaves the host", "as the store, of that day" } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++)

@@ -153,6 +153,7 @@ def test_no_private_file_of_a_running_cluster_is_missing_in_the_table_of_secrets
     key = p.dir / "tls/example.com.key"
     key.chmod(0o640)
     talk(p)
+    assert p.ctl("store", "backup").returncode == 0
     rows = json.loads(p.run("--secrets=json", p.file).stdout)
     assert all(all(r[c] for c in ("host", "file", "owner", "mode", "secret", "rotation", "theft_permits")) for r in rows)
     secrets = {f.read_text().strip() for f in (p.out / "secrets").iterdir()}

@@ -211,6 +211,39 @@ static void a_server_connection_manager_is_explained_and_not_installed(void **st
     plan_free(p);
 }
 
+static void audit_events_are_forwarded_where_a_collector_is_planned(void **state)
+{
+    static const struct {
+        const char *service, *settings;
+        bool is_forwarding, is_ours;
+    } rows[] = {
+        { "", "", false, false },
+        { SERVICE("log", "syslog", "office", "10.2.0.2"), "", true, true },
+        { SERVICE("log", "syslog", "dmz", "192.0.2.2"), "", false, false }, /* not of its zone */
+        { SERVICE("ntp", "ntp", "office", "10.2.0.2"), "", false, false },
+        { SERVICE("log", "syslog", "office", "10.2.0.2"),
+          "settings = { 'audit_forward = journal' }", true, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf text = { 0 }, file = { 0 };
+        struct plan *p;
+
+        buf_printf(&text,
+                   HOSTS "c2s \"c\" { host = gate }\nrouter \"r\" { host = core-b }\n"
+                         "sm \"s\" { host = core %s }\n%s%c",
+                   rows[i].settings, rows[i].service, '\0');
+        p = plan_of(text.p);
+        plan_write_process(p, plan_node(p, STR("s")), &file);
+        assert_int_equal(holds(&file, "audit_forward"), rows[i].is_forwarding);
+        assert_int_equal(holds(&file, "audit_forward = \"syslog\"\n"), rows[i].is_ours);
+        plan_free(p);
+        buf_fini(&text);
+        buf_fini(&file);
+    }
+}
+
 static void only_a_server_connection_manager_asks_the_dns_through_our_rules(void **state)
 {
     static const char *const hosts[] = { "gate", "core", "core-b" };
@@ -235,6 +268,7 @@ int main(void)
         cmocka_unit_test(what_is_on_through_a_dmz_is_told_loudly),
         cmocka_unit_test(every_kind_of_service_has_its_flows),
         cmocka_unit_test(a_server_connection_manager_is_explained_and_not_installed),
+        cmocka_unit_test(audit_events_are_forwarded_where_a_collector_is_planned),
         cmocka_unit_test(only_a_server_connection_manager_asks_the_dns_through_our_rules),
     };
 
