@@ -170,6 +170,7 @@ static void query(struct account *a, enum store_statement statement,
 static void load(struct account *a)
 {
     a->is_loading = true;
+    a->used_c2s = NULL; /* it may have been deleted and made anew */
     timer_stop(&a->idle);
     query(a, STORE_ACCOUNT_GET, on_account);
     query(a, STORE_ROSTER_LOAD, on_roster);

@@ -4,6 +4,7 @@
 
 #include "sm/sm.h"
 
+struct peer;
 struct roster;
 
 struct account {
@@ -25,6 +26,9 @@ struct account {
     /* Subscriptions that come in are shown when they are stored; what comes behind one goes behind it (deliver.c). */
     uint64_t inbound_begun, inbound_done;
     uint32_t stops; /* deliver_stop */
+    /* What incident_use.c wrote down last: through which c2s, when, and when a password in clear. */
+    const struct peer *used_c2s;
+    int64_t used_us, used_plain_us;
     struct list behind;
 };
 

@@ -98,9 +98,7 @@ static void backup(struct sm *sm, struct ctl_request *r)
     buf_fini(&path);
 }
 
-/* --- restored
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- restored --------------------------------------------------------------------------------- */
 
 static void on_marked(void *owner, enum err e, int64_t changes)
 {

@@ -27,9 +27,7 @@ static struct str key_of(const void *item)
     return ((const struct incident_use *)item)->account;
 }
 
-/* --- the end
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void free_when_done(struct incident *i)
 {
@@ -75,9 +73,7 @@ void incident_stop(struct sm *sm)
         fail(sm->incident, ERR_CLOSED);
 }
 
-/* --- the answer
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static void finish(struct incident *i)
 {
@@ -97,8 +93,7 @@ static void write_some(struct incident *i)
         finish(i);
 }
 
-/* --- sessions and tokens
- * ----------------------------------------------------------------------------------------- */
+/* --- sessions and tokens ---------------------------------------------------------------------- */
 
 /* There are no tokens yet. What brings them (XEP-0484) deletes those of the account here, and says
  * how many. */
@@ -159,8 +154,7 @@ static void begin_ending(struct incident *i)
         i->tokens += revoke_tokens(i, i->uses[n]);
 }
 
-/* --- passwords: before sessions end, so that nobody comes back with a stolen one
- * --------------------------------- */
+/* --- passwords: before sessions end, so that nobody comes back with a stolen one -------------- */
 
 static void on_expired(void *owner, enum err e, int64_t changes)
 {
@@ -202,9 +196,7 @@ static void expire_some(struct incident *i)
         begin_ending(i);
 }
 
-/* --- who used it
- * -------------------------------------------------------------------------------------------------
- */
+/* --- who used it ------------------------------------------------------------------------------ */
 
 static void on_turn(uv_idle_t *handle)
 {
@@ -375,8 +367,7 @@ static void begin(struct incident *i)
     store_query(tx, on_begun, i);
 }
 
-/* --- the command line
- * -------------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 /* The link's name, or its first label where only one c2s has that. */
 static struct str full_name(const struct sm *sm, struct str name)

@@ -10,8 +10,7 @@
 struct session;
 struct store_tx;
 
-/* --- incident_use.c: the record
- * ---------------------------------------------------------------------------------- */
+/* --- incident_use.c: the record --------------------------------------------------------------- */
 
 /* A login, about to be committed: what is submitted in this turn of the loop is committed with it.
  * PLAIN shows c2s the password. */
@@ -23,8 +22,7 @@ void incident_add_end(struct store_tx *tx, const struct session *s);
 /* Deletes what is older than c2s_history, a piece at a time. */
 void incident_sweep(struct sm *sm);
 
-/* --- incident.c: the command
- * -------------------------------------------------------------------------------------- */
+/* --- incident.c: the command ------------------------------------------------------------------ */
 
 /* incident c2s NAME --since T [--dry-run] [--expire-passwords] */
 void incident_run(void *app, struct ctl_request *r);

@@ -7,9 +7,9 @@
 #include "sm/session.h"
 #include "sm/store/store.h"
 
-/* --- writing
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static const int64_t MINUTE_US = 60000000;
 
 static void add_use(struct store_tx *tx, struct str account, struct str c2s, int64_t first_us,
                     int64_t plain_us)
@@ -24,19 +24,46 @@ static void add_use(struct store_tx *tx, struct str account, struct str c2s, int
 
 static void on_noted(void *owner, enum err e, int64_t changes)
 {
-    (void)owner;
+    struct sm *sm = owner;
+
     (void)changes;
-    if (e != ERR_OK)
-        log_error("the use of a c2s is not written down", kv_err(e));
+    if (e == ERR_OK)
+        return;
+    sm->use_failed_us = sm_time_us();
+    log_error("the use of a c2s is not written down", kv_err(e));
+}
+
+/* Whether the row would stay as it is: then the store need not be asked. Rows are to the minute. */
+static bool is_noted(const struct session *s, bool is_clear)
+{
+    const struct account *a = s->home;
+    int64_t now = sm_time_us(), since = now - MINUTE_US;
+
+    return a->used_c2s == s->peer && a->used_us > s->sm->use_failed_us && a->used_us > since &&
+           a->used_us <= now && (!is_clear || a->used_plain_us > since);
+}
+
+static void note(struct account *a, const struct session *s, bool is_clear)
+{
+    int64_t now = sm_time_us();
+
+    if (is_clear || a->used_c2s != s->peer)
+        a->used_plain_us = is_clear ? now : 0;
+    a->used_c2s = s->peer;
+    a->used_us = now;
 }
 
 void incident_note_login(const struct session *s, const char *mechanism)
 {
-    struct store_tx *tx = store_begin(s->sm->store);
+    bool is_clear = strcmp(mechanism, "PLAIN") == 0;
+    struct store_tx *tx;
 
-    add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us,
-            strcmp(mechanism, "PLAIN") == 0 ? s->opened_us : 0);
-    store_submit(tx, on_noted, NULL);
+    if (is_noted(s, is_clear))
+        return;
+    note(s->home, s, is_clear);
+    tx = store_begin(s->sm->store);
+    add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us, is_clear ? s->opened_us : 0);
+    store_submit(tx, on_noted, s->sm);
 }
 
 void incident_note_password(struct sm *sm, struct str account, struct str c2s)
@@ -45,17 +72,16 @@ void incident_note_password(struct sm *sm, struct str account, struct str c2s)
     int64_t now = sm_time_us();
 
     add_use(tx, account, c2s, now, now);
-    store_submit(tx, on_noted, NULL);
+    store_submit(tx, on_noted, sm);
 }
 
 void incident_add_end(struct store_tx *tx, const struct session *s)
 {
-    add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us, 0);
+    if (!is_noted(s, false))
+        add_use(tx, s->home->jid.bare, str_from(s->c2s), s->opened_us, 0);
 }
 
-/* --- sweeping
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- sweeping --------------------------------------------------------------------------------- */
 
 /* From account to account, so that no statement looks at more than some thousand rows. */
 struct sweep {

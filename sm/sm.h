@@ -35,6 +35,7 @@ struct sm {
     uint64_t hosts_version;
     struct acks *acks;          /* acknowledgements that are due (sm/acks.h) */
     struct adopter *adopter;    /* nonces that were used (sm/adopt.h) */
+    int64_t use_failed_us;      /* when a use of a c2s was last not stored (sm/incident_use.c) */
     struct incident *incident;  /* one that is being dealt with, or NULL (sm/incident.h) */
     struct timer purge;
     int64_t last_stamp_us;      /* sm_stamp_us */

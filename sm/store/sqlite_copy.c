@@ -54,9 +54,7 @@ static void fail_sqlite(struct sqlite_copy *c, int rc)
     fail(c, ERR_IO, c->part, primary == SQLITE_FULL ? "the disk is full" : sqlite3_errstr(rc));
 }
 
-/* --- pages
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* The disk may be the store's own: it must not be filled by a copy that cannot end. */
 static void check_room(struct sqlite_copy *c, struct sqlite_db *d)
@@ -174,8 +172,7 @@ void sqlite_copy_cancel(struct sqlite_copy *c)
     fail(c, ERR_CLOSED, c->part, "the process ends");
 }
 
-/* --- mark, check, sync, name
- * ------------------------------------------------------------------------------------- */
+/* --- mark, check, sync, name ------------------------------------------------------------------ */
 
 static int on_check(void *owner, int count, char **values, char **names)
 {
@@ -273,9 +270,7 @@ void sqlite_copy_seal(struct sqlite_copy *c)
         unlink(c->part);
 }
 
-/* --- restoring
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- restoring -------------------------------------------------------------------------------- */
 
 static bool has_id(int fd, uint32_t id)
 {

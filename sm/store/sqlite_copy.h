@@ -33,9 +33,7 @@ void sqlite_copy_cancel(struct sqlite_copy *c);
 /* A thread of the pool, at last: the copy gets its mark and its name, or is removed. */
 void sqlite_copy_seal(struct sqlite_copy *c);
 
-/* --- restoring
- * --------------------------------------------------------------------------------------------------
- */
+/* --- restoring -------------------------------------------------------------------------------- */
 
 /* Before the file is opened: if it is a copy, what lies beside it from the file that stood there
  * before (a write-ahead log, which SQLite would take for its own) is removed, and the copy becomes

@@ -176,6 +176,20 @@ def test_rows_go_with_their_account(pair, unique):
     client.expect_close()
     pair.online(unique("after")).ping()
     assert client.bare not in incident(pair, C2S[0], "--since", "5m", "--dry-run")[1]
+    pair.ctl("adduser", client.bare, input="secret\n", check=True)
+    by_scram(pair.client(client.name, c2s=1)).logout()
+    assert incident(pair, C2S[0], "--since", "5m", "--dry-run")[1][client.bare]["password"] == "keep", "it is another account"
+
+
+def test_within_the_minute_what_is_new_is_written_down(pair, unique):
+    name = unique("quick")
+    steps = [("SCRAM-SHA-256", 1, "keep", None), ("PLAIN", 2, "keep", "change"), ("SCRAM-SHA-256", 1, "keep", "change"),
+             ("PLAIN", 1, "change", "change")]
+    for mechanism, c2s, first, second in steps:
+        client = pair.client(name, c2s=c2s).login(mechanism=mechanism).online()
+        client.logout()
+        rows = [incident(pair, c, "--since", "5m", "--dry-run")[1].get(client.bare, {}).get("password") for c in C2S]
+        assert rows == [first, second]
 
 
 FUTURE = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
