@@ -140,8 +140,9 @@ static void add_clients(struct plan_flow_maker *m, const struct plan_node *n, in
     f->port = (uint16_t)port;
     f->identity = arena_printf(
         &m->p->arena,
-        "%s, the certificate of the domain; the client by SASL, which the session manager decides",
-        how);
+        "%s, the certificate of the domain; the client by SASL, which the session manager decides, "
+        "with the domain's %s",
+        how, plan_is_inside(m->p, n) ? "mechanisms" : "mechanisms_dmz");
     f->carries = STR("XMPP streams of clients");
     f->why = c->proxies.count ? STR("clients, through load balancers that speak PROXY protocol v2")
                               : STR("clients");

@@ -110,6 +110,21 @@ static enum err need_ca(struct work *w)
     return ERR_DENIED;
 }
 
+/* On a Unix socket nobody looks at a certificate: the user is checked. */
+static void note_unix(struct work *w, const char *name)
+{
+    for (size_t i = 0; i < w->plan->link_count; i++) {
+        const struct plan_link *l = &w->plan->links[i];
+
+        if (l->is_unix && (str_is(l->router->name, name) || str_is(l->leaf->name, name)))
+            buf_printf(&w->report,
+                       "WARNING: the link of %.*s and %.*s is a Unix socket on host %s, without "
+                       "certificates: it stays. Stop the process, and take it out of %s\n",
+                       STR_ARG(l->router->name), STR_ARG(l->leaf->name), l->router->host->name,
+                       w->r->file);
+    }
+}
+
 /* A process that is no longer planned can be revoked as well. */
 static enum err revoke(struct work *w)
 {
@@ -119,9 +134,11 @@ static enum err revoke(struct work *w)
 
     if (e == ERR_OK)
         e = plan_ca_revoke(&w->ca, name.p, &w->why);
-    if (e == ERR_OK)
+    if (e == ERR_OK) {
         buf_printf(&w->report, "revoked  %s: carry the bundles to its peers and reload them\n",
                    name.p);
+        note_unix(w, w->r->words[0]);
+    }
     return e;
 }
 

@@ -133,6 +133,13 @@ def test_a_c2s_with_the_router_inside_has_no_network_of_its_own(plan):
     assert template["LimitCORE"] == ["0"] and template["Type"] == ["notify"] and "WatchdogSec" in template and template["LoadCredential"]
 
 
+def test_a_revocation_says_which_links_it_does_not_end(plan):
+    p = plan()
+    p.make()
+    assert "Unix socket" not in p.run("revoke", "--file", p.file, "c2s-1").stdout
+    assert "WARNING: the link of router-1 and sm-1 is a Unix socket on host core-1" in p.run("revoke", "--file", p.file, "sm-1").stdout
+
+
 # --- what it tells, and what it refuses ---------------------------------------------------------------------------------
 
 
