@@ -36,9 +36,13 @@ def made(layout, of_nobody=()):
     for process in of_nobody:
         text = text.replace(f'peer "{name_of(process)}" {{\n', f'peer "{name_of(process)}" {{\n    user = "nobody"\n')
     conf.write_text(text)
-    c.kill("c2s-2")
-    c.kill("router-1")
-    c.start("router-1")
+    try:
+        c.kill("c2s-2")
+        c.kill("router-1")
+        c.start("router-1")
+    except BaseException:
+        c.down()
+        raise
     return c
 
 
@@ -103,9 +107,16 @@ def test_a_path_names_one_peer(router_listens):
     is_served(router_listens)
 
 
-def test_who_listens_at_the_path_of_a_peer_is_asked_too():
+@pytest.fixture
+def router_dials():
+    c = made("a")
+    yield c
+    c.down()
+
+
+def test_who_listens_at_the_path_of_a_peer_is_asked_too(router_dials):
     """Layout a: the router dials, and somebody else has put a socket where c2s-2's was."""
-    cluster = made("a")
+    cluster = router_dials
     path = Place(cluster, "c2s-2").unix_path()
     watch = Watch(cluster)
     path.unlink(missing_ok=True)
@@ -121,4 +132,3 @@ def test_who_listens_at_the_path_of_a_peer_is_asked_too():
     path.parent.chmod(0o755)
     watch.audited("router-1", "link-refused", ANOTHER, name_of("c2s-2"))
     is_served(cluster)
-    cluster.down()
