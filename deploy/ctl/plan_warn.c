@@ -83,6 +83,29 @@ static void warn_mechanisms(const struct plan *p, struct buf *out)
     buf_fini(&outer);
 }
 
+/* XEP-0077 carries passwords as they are. */
+static void warn_in_band(const struct plan *p, struct buf *out)
+{
+    const struct plan_domain_conf *domains = p->conf->domains.items;
+    struct buf outer = { 0 };
+
+    list_outer(p, &outer);
+    for (size_t i = 0; i < p->conf->domains.count && outer.n > 0; i++) {
+        if (domains[i].may_register)
+            buf_printf(out,
+                       "WARNING: domain %s lets strangers register through a dmz (%.*s): who takes "
+                       "one of these over reads the passwords of new accounts.\n",
+                       domains[i].name, STR_ARG(buf_str(&outer)));
+        if (domains[i].may_change_password)
+            buf_printf(out,
+                       "NOTE: domain %s lets users change their password in band: a c2s in a dmz "
+                       "(%.*s) that is taken over reads what is changed through it; "
+                       "change_password = no turns that off.\n",
+                       domains[i].name, STR_ARG(buf_str(&outer)));
+    }
+    buf_fini(&outer);
+}
+
 static void warn_routers(const struct plan *p, struct buf *out)
 {
     for (size_t i = 0; i < p->node_count; i++) {
@@ -144,4 +167,5 @@ void plan_warn(const struct plan *p, struct buf *out)
     warn_mechanisms(p, out);
     warn_routers(p, out);
     warn_version(p, out);
+    warn_in_band(p, out);
 }

@@ -62,6 +62,17 @@ static void what_is_on_through_a_dmz_is_told_loudly(void **state)
         { "router \"r\" { host = gate }\nc2s \"c\" { host = core-b }\n"
           "domain \"b.example\" { mechanisms_dmz = { PLAIN } }",
           "has PLAIN on through a dmz (c)", true },
+        { "router \"r\" { host = core }\nc2s \"c\" { host = gate }\n"
+          "domain \"b.example\" { register = yes }",
+          "WARNING: domain b.example lets strangers register through a dmz (c)", true },
+        { "router \"r\" { host = core }\nc2s \"c\" { host = gate }\n"
+          "domain \"b.example\" { change_password = no }",
+          "b.example", false },
+        { "router \"r\" { host = core }\nc2s \"c\" { host = gate }",
+          "NOTE: domain example.com lets users change their password in band", true },
+        { "router \"r\" { host = core }\nc2s \"c\" { host = core-b }\n"
+          "domain \"b.example\" { register = yes }",
+          "b.example", false },
         { "router \"r\" { host = gate }\nc2s \"c\" { host = core-b }",
           "WARNING: c stands in zone office, but what its clients send can cross a router in a dmz",
           true },
