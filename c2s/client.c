@@ -7,6 +7,7 @@
 #include "c2s/door.h"
 #include "c2s/gate.h"
 #include "c2s/metrics.h"
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
@@ -218,8 +219,23 @@ void client_end(struct client *c, const struct control_end *end)
     timer_set(c->c2s->service->timers, &c->timer, (uint64_t)c->c2s->conf->park_timeout_ms);
 }
 
+/* What the policy of this process forbids; other errors are clients' mistakes. */
+static void audit_violation(const struct client *c, enum stream_error error, const char *text)
+{
+    char address[64];
+
+    if (!c->conn || (error != STREAM_POLICY_VIOLATION && error != STREAM_RESOURCE_CONSTRAINT))
+        return;
+    address_text(c->ip, c->ip_bytes, c->port, address);
+    audit_warning("policy-violation", kv_text("address", address),
+                  kv_str("session", client_has_session(c) ? str_of(c->session, FRAME_SESSION_TEXT)
+                                                          : STR_NONE),
+                  kv_text("what", text ? text : stream_error_name(error)));
+}
+
 void client_fail(struct client *c, enum stream_error error, const char *text)
 {
+    audit_violation(c, error, text);
     client_end(c, &(struct control_end){ CONTROL_END_ERROR, error, str_from(text) });
 }
 

@@ -66,7 +66,13 @@ static bool reconnect(struct audit_forward *f)
     return false;
 }
 
-enum sent { SENT, SENT_LATER, SENT_NEVER, SENT_GONE };
+enum sent {
+    SENT,
+    SENT_LATER, /* when the daemon has read */
+    SENT_TICK,  /* the kernel has no memory: nothing tells when it has */
+    SENT_NEVER,
+    SENT_GONE,
+};
 
 static enum sent try_send(const struct audit_forward *f, struct str bytes)
 {
@@ -77,8 +83,10 @@ static enum sent try_send(const struct audit_forward *f, struct str bytes)
     } while (n < 0 && errno == EINTR);
     if (n >= 0)
         return SENT;
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
         return SENT_LATER;
+    if (errno == ENOBUFS || errno == ENOMEM)
+        return SENT_TICK;
     return errno == EMSGSIZE ? SENT_NEVER : SENT_GONE;
 }
 
@@ -145,10 +153,10 @@ static void flush(struct audit_forward *f)
         if (!reconnect(f))
             return;
         sent = try_send(f, str_of(d->bytes, d->n));
-        if (sent == SENT_LATER) {
+        if (sent == SENT_LATER)
             wait_for_room(f);
+        if (sent == SENT_LATER || sent == SENT_TICK)
             return;
-        }
         if (sent == SENT_GONE) {
             disconnect(f);
             if (is_new)

@@ -86,7 +86,7 @@ static enum err reload_conf(struct process *p, struct buf *out)
 
 enum err service_reload(struct process *p, struct buf *out)
 {
-    enum err e;
+    enum err e, of_log, of_audit;
 
     if (p->state >= SERVICE_DRAINING) {
         say(out, STR("the process is about to end"));
@@ -94,7 +94,9 @@ enum err service_reload(struct process *p, struct buf *out)
     }
     if (p->state == SERVICE_READY) /* a manager that waits for READY=1 needs no other word */
         notify_reloading();
-    if (log_reopen() != ERR_OK || audit_reopen() != ERR_OK) {
+    of_log = log_reopen();
+    of_audit = audit_reopen();
+    if (of_log != ERR_OK || of_audit != ERR_OK) {
         log_error("the log files cannot be opened again");
         say(out, STR("the log files cannot be opened again"));
     }

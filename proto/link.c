@@ -192,6 +192,19 @@ void link_refuse(struct link *l, const char *sentence)
 
 /* --- what arrives ----------------------------------------------------------------------------- */
 
+/* The name of the first element in <stream:error>; it may still be cut off. */
+static struct str condition_of(struct str error)
+{
+    struct str rest = error;
+    size_t n = 0;
+
+    (void)str_cut(&rest, '<');
+    (void)str_cut(&rest, '<');
+    while (n < rest.n && ((rest.p[n] >= 'a' && rest.p[n] <= 'z') || rest.p[n] == '-'))
+        n++;
+    return n > 0 ? str_of(rest.p, n) : STR("undefined-condition");
+}
+
 /* Not a frame: the end of the stream, or an error in front of it, or nonsense. */
 static void take_no_frame(struct link *l, struct str bytes)
 {
@@ -202,7 +215,7 @@ static void take_no_frame(struct link *l, struct str bytes)
         log_warn("the peer ends the link", kv_text("peer", l->name),
                  kv_str("said", str_of(bytes.p, bytes.n < 200 ? bytes.n : 200)));
         audit_warning("link-refused-by-peer", kv_text("peer", l->name),
-                      kv_str("condition", str_of(bytes.p, bytes.n < 200 ? bytes.n : 200)));
+                      kv_str("condition", condition_of(bytes)));
         link_doom(l, "the peer ended it with an error");
     } else {
         link_fail(l, STREAM_BAD_FORMAT, "it sent something that is not a frame");
@@ -396,6 +409,7 @@ void link_send(struct link *l, const struct frame *f)
     frame_write(b, f);
     l->frames_out++;
     conn_write(l->conn, buf_str(b));
+    buf_clear(b);
 }
 
 void link_send_raw(struct link *l, struct str raw)

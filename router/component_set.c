@@ -1,6 +1,7 @@
 /* All components: the port, who is configured, who is attached. */
 #include "router/component_private.h"
 
+#include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/jid.h"
@@ -15,14 +16,24 @@ static struct str known_domain_of(const void *item)
     return str_from(((const struct component_known *)item)->domain);
 }
 
+static void refuse_one_more(struct conn *conn)
+{
+    char address[64];
+
+    conn_peer_text(conn, address);
+    log_warn("too many components that are not authenticated; one refused");
+    audit_warning("link-refused", kv_text("address", address), kv_text("cause", "protocol"),
+                  kv_text("reason", "too many components that are not authenticated"));
+    conn_close(conn, 0);
+}
+
 static void on_accept(void *owner, struct conn *conn)
 {
     struct components *cs = owner;
     struct component *c;
 
     if (cs->guests >= COMPONENT_MAX_GUESTS) {
-        log_warn("too many components that are not authenticated; one refused");
-        conn_close(conn, 0);
+        refuse_one_more(conn);
         return;
     }
     c = component_new(cs, conn);
@@ -84,7 +95,8 @@ static enum err load_known(const struct router_conf *conf, struct table *known, 
 static enum err load_creds(const struct router_conf *conf, struct tls_creds **out_creds,
                            struct buf *why)
 {
-    struct tls_cert cert = { conf->component_cert_file, conf->component_key_file };
+    struct tls_cert cert = { .cert_file = conf->component_cert_file,
+                             .key_file = conf->component_key_file };
     struct tls_options o = { .certs = &cert, .cert_count = 1 };
 
     *out_creds = NULL;

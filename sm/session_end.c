@@ -265,10 +265,18 @@ void session_over_retry(struct session *s)
         redeliver_rows(s);
 }
 
+/* Neither its client nor we ended it: its connection manager is gone, or knows nothing of it. */
+static void audit_loss(const struct session *s)
+{
+    if (s->state != SESSION_ENDING && s->state != SESSION_OPENING && !s->is_by_frame)
+        audit_info("session-ended", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("condition", "lost"));
+}
+
 void session_over(struct session *s, struct origin *origin)
 {
     if (s->is_over)
         return;
+    audit_loss(s);
     leave(s, origin);
     timer_stop(&s->timer);
     s->is_over = true;

@@ -51,8 +51,9 @@ static void on_end(struct session *s, const struct xml *el, struct origin *origi
 
     if (control_read_end(el, &end) != ERR_OK)
         log_warn("end is malformed", kv_text("session", s->id_text));
-    audit_info("logout", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("why", names[end.why]),
-          kv_text("condition", end.error != STREAM_OK ? stream_error_name(end.error) : "none"));
+    if (s->state != SESSION_ENDING) /* else session-ended said it */
+        audit_info("logout", kv_str("account", s->jid.bare), kv_text("session", s->id_text), kv_text("why", names[end.why]),
+                   kv_text("condition", end.error != STREAM_OK ? stream_error_name(end.error) : "none"));
     s->is_by_frame = true;
     session_over(s, origin);
 }

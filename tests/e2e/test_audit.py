@@ -280,6 +280,27 @@ def test_administration_names_who_asked_for_what_and_what_came_of_it(audited, un
     assert "top secret" not in audited.audit("sm-1")
 
 
+def test_a_connection_over_the_limit_of_its_address_and_sessions_of_a_dead_connection_manager(new_cluster):
+    cluster = new_cluster()
+    conf = cluster.folder / "conf/c2s-1.conf"
+    conf.write_text(re.sub(r"connections_per_address = \d+", "connections_per_address = 2", conf.read_text()))
+    assert cluster.ctl("c2s-1", "reload").returncode == 0
+    alice, bob = cluster.online("alice"), cluster.online("bob")
+    with socket.create_connection((cluster.host, cluster.port)) as third:
+        third.sendall(b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>")
+        event = cluster.wait_event("c2s-1", "policy-violation", what="too many connections from this address")
+        assert event["address"] == f"127.0.0.1:{third.getsockname()[1]}"
+    assert cluster.ctl("adduser", "carol@localhost", input="pw\n").returncode == 0
+    cluster.kill("sm-1")  # what was answered was written before
+    assert cluster.events("sm-1", "control-result", command="adduser", subject="carol@localhost")[0]["exit"] == 0
+    cluster.start("sm-1")
+    cluster.kill("c2s-1")
+    cluster.start("c2s-1")
+    for client in (alice, bob):
+        assert cluster.wait_event("sm-1", "session-ended", account=client.bare)["condition"] == "lost"
+    assert not cluster.events("sm-1", "logout")
+
+
 def as_nobody(cluster, groups, *args, user=NOBODY):
     """sallyportctl as another user, in these groups alone."""
     os.chmod(cluster.dir, 0o711)
