@@ -207,10 +207,27 @@ static void match_unix_in(const struct boundary_scene *scene, struct boundary_ro
     row->is_momentary = s->state == BOUNDARY_OPEN;
 }
 
+/* Of the service manager: the datagram socket that processes tell their readiness to, wherever it
+ * has it. It has a name and no other end; its state is that of whoever connected to it. A listener
+ * is none: those that it hands over are held by it, too. */
+static bool is_managers(const struct boundary_scene *scene, const struct boundary_socket *s)
+{
+    const struct boundary_look *l = scene->look;
+    bool is_receiver = s && s->state != BOUNDARY_LISTENING && s->peer == 0 && s->path.n > 0;
+
+    for (size_t i = 0; i < l->other_count && is_receiver; i++)
+        if (l->others[i].inode == s->inode && l->others[i].pid == 1)
+            return true;
+    return false;
+}
+
 static void match_unix_out(const struct boundary_scene *scene, struct boundary_row *row,
                            const struct boundary_socket *peer)
 {
     const char *known = peer ? find_expected(peer->path) : NULL;
+
+    if (!known && is_managers(scene, peer))
+        known = "service manager: readiness, watchdog";
 
     row->direction = BOUNDARY_OUT;
     for (size_t i = 0; i < scene->plan->flow_count && peer; i++) {

@@ -246,6 +246,39 @@ static void unix_sockets_of_the_system_are_expected_and_others_are_not(void **st
     }
 }
 
+/* Wherever the service manager has its readiness socket; of its listeners none is meant, and nobody else's is. */
+static void the_socket_of_process_1_is_expected(void **state)
+{
+    static const struct {
+        pid_t holder;
+        enum boundary_state state;
+        uint64_t peer;
+        enum boundary_verdict verdict;
+    } rows[] = {
+        { 1, BOUNDARY_OPEN, 0, BOUNDARY_EXPECTED },
+        { 1, BOUNDARY_CONNECTED, 0, BOUNDARY_EXPECTED },
+        { 1, BOUNDARY_LISTENING, 0, BOUNDARY_UNDECLARED },
+        { 1, BOUNDARY_CONNECTED, 3, BOUNDARY_UNDECLARED },
+        { 2, BOUNDARY_OPEN, 0, BOUNDARY_UNDECLARED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct boundary_holding other = { 0, rows[i].holder, 5 };
+        struct world w;
+        uint64_t ours;
+
+        begin(&w);
+        other.inode = add_unix(&w, 0, rows[i].state, "/run/somewhere/notify", rows[i].peer);
+        ours = add_unix(&w, C2S, BOUNDARY_CONNECTED, "", other.inode);
+        w.look.others = &other;
+        w.look.other_count = 1;
+        judge(&w, NULL);
+        assert_int_equal(row_of(&w, ours)->verdict, rows[i].verdict);
+        end(&w);
+    }
+}
+
 static void both_ends_in_one_process_are_nobodys_business(void **state)
 {
     struct world w;
@@ -421,6 +454,7 @@ int main(void)
         cmocka_unit_test(each_internet_socket_is_declared_or_a_finding),
         cmocka_unit_test(a_link_by_unix_socket_is_declared_when_its_other_end_is_the_peer),
         cmocka_unit_test(unix_sockets_of_the_system_are_expected_and_others_are_not),
+        cmocka_unit_test(the_socket_of_process_1_is_expected),
         cmocka_unit_test(both_ends_in_one_process_are_nobodys_business),
         cmocka_unit_test(what_is_momentary_counts_when_it_is_still_there),
         cmocka_unit_test(each_process_that_is_not_as_planned_is_one_finding),
