@@ -46,6 +46,7 @@ static bool send_up(struct client *c, struct xml *x, struct str bytes)
     }
     metric_inc(&c2s_metric_elements_up);
     gate_up(c, payload);
+    buf_clear(&c->c2s->client_scratch);
     return true;
 }
 
@@ -113,6 +114,20 @@ static const struct rule *find_rule(const struct client *c, const struct xml *x)
 
 /* --- what the scanner finds ------------------------------------------------------------------- */
 
+/* XEP-0077 sets passwords in band. */
+static bool is_registration(struct xml *x)
+{
+    return str_is(x->name, "iq") && xml_child(x, NS_REGISTER, "query");
+}
+
+/* What was said before login, or sets a password, is not kept for whoever comes later. */
+static void forget(struct c2s *c2s, bool is_secret)
+{
+    arena_reset(&c2s->client_arena);
+    if (is_secret)
+        xml_parser_forget(c2s->parser);
+}
+
 static void on_element(struct client *c, const struct item *item)
 {
     const struct control_host *limits = client_limits(c);
@@ -120,21 +135,25 @@ static void on_element(struct client *c, const struct item *item)
                                            (uint32_t)limits->max_attributes,
                                            xml_default_limits.max_nodes };
     struct arena *arena = &c->c2s->client_arena;
+    struct c2s *c2s = c->c2s;
+    bool is_before = c->phase < PHASE_AUTHENTICATED;
     const struct rule *rule;
     enum xml_error e;
     struct xml *x;
 
-    arena_reset(arena);
     e = xml_parse(c->c2s->parser, XML_IN_CLIENT_STREAM, &xml_limits, item->bytes, arena, &x);
     if (e != XML_OK) {
         client_fail(c, stream_error_from_xml(e), NULL);
+        forget(c2s, is_before);
         return;
     }
+    is_before = is_before || is_registration(x);
     rule = find_rule(c, x);
     if (rule->handle)
         rule->handle(c, x, item);
     else
         client_fail(c, rule->error, NULL);
+    forget(c2s, is_before);
 }
 
 static bool is_before_header(const struct client *c)

@@ -4,6 +4,7 @@
 #include "c2s/c2s.h"
 #include "c2s/commands.h"
 #include "c2s/conf.h"
+#include "common/mem.h"
 
 /* What names log lines and control sockets. */
 static const char *instance_name(const void *conf)
@@ -28,5 +29,6 @@ int main(int argc, char **argv)
         .status = c2s_status,
     };
 
+    mem_keep_nothing(); /* what passes through is not for whoever takes it over later */
     return service_run(&spec, argc, argv);
 }

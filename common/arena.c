@@ -34,6 +34,7 @@ void arena_reset(struct arena *a)
     if (a->chunks && a->chunks->cap == CHUNK_BYTES) {
         kept = a->chunks;
         a->chunks = kept->next;
+        mem_drop(kept->bytes, a->used);
     }
     arena_fini(a);
     if (kept)

@@ -11,6 +11,12 @@ void buf_fini(struct buf *b)
     *b = (struct buf){ 0 };
 }
 
+void buf_clear(struct buf *b)
+{
+    mem_drop(b->p, b->n);
+    b->n = 0;
+}
+
 void buf_reserve(struct buf *b, size_t extra)
 {
     size_t cap = b->cap ? b->cap : 64;
@@ -81,6 +87,7 @@ void buf_drop(struct buf *b, size_t n)
         return;
     memmove(b->p, b->p + n, b->n - n);
     b->n -= n;
+    mem_drop(b->p + b->n, n);
 }
 
 void buf_add_base64(struct buf *b, struct str bytes)

@@ -28,11 +28,8 @@ void buf_vprintf(struct buf *b, const char *format, va_list args) PRINTF_LIKE(2,
  * large steps. */
 void buf_drop(struct buf *b, size_t n);
 
-/* Keeps the memory. */
-static inline void buf_clear(struct buf *b)
-{
-    b->n = 0;
-}
+/* Keeps the memory; mem_drop looks after what was in it. */
+void buf_clear(struct buf *b);
 
 /* Borrowed until the next change. */
 static inline struct str buf_str(const struct buf *b)

@@ -17,6 +17,16 @@ char *mem_strdup(const char *text);
 /* p may be NULL. */
 void mem_free(void *p);
 
+/* From here on, for the whole life of the process: what mem_free and mem_realloc give back, and
+ * what buf.h and arena.h drop, is overwritten first, so that what has passed through is nowhere.
+ * For processes that stand where strangers may break in. Call it before anything else is allocated.
+ */
+void mem_keep_nothing(void);
+bool mem_keeps_nothing(void);
+
+/* Overwrites n bytes that are not needed any more, in a process that keeps nothing. */
+void mem_drop(void *p, size_t n);
+
 /* Overwrites n bytes in a way that the compiler keeps; for secrets, before they are freed. */
 void mem_wipe(void *p, size_t n);
 

@@ -139,6 +139,7 @@ static void take_cipher(struct conn *c, struct str bytes)
         c->events->on_secure(c->owner, c);
     }
     deliver(c, buf_str(&n->plain));
+    buf_clear(&n->plain);
     if (e != ERR_OK && conn_is_live(c)) {
         net_out_flush(c); /* the alert */
         conn_end(c, e);
@@ -180,6 +181,7 @@ static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *out_buf)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = stream->data;
+    bool is_cipher = c->tls != NULL;
 
     if (n == 0)
         return;
@@ -201,6 +203,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     take_held(c);
     if (conn_is_live(c))
         take(c, str_of(buf->base, (size_t)n));
+    if (!is_cipher)
+        mem_drop(buf->base, (size_t)n);
 }
 
 void conn_start_reading(struct conn *c)

@@ -86,6 +86,10 @@ struct tls_session *tls_session_new(struct tls_creds *creds, bool is_server, con
 
     if (creds->ticket_key.size == 0)
         flags |= GNUTLS_NO_TICKETS;
+    if (mem_keeps_nothing()) { /* records pass through GnuTLS's memory in clear */
+        gnutls_free = mem_free;
+        gnutls_realloc = mem_realloc;
+    }
     s->creds = tls_creds_ref(creds);
     s->is_server = is_server;
     s->reason = "";

@@ -55,6 +55,10 @@ extern const struct xml_limits xml_default_limits; /* depth 64, 64 attributes, 4
 
 struct xml_parser; /* one a process; keeps no state from one element to the next */
 struct xml_parser *xml_parser_new(void);
+
+/* In a process that keeps nothing (common/mem.h): overwrites what libxml2 still has of elements
+ * that were parsed. The next parse costs a set-up. */
+void xml_parser_forget(struct xml_parser *p);
 void xml_parser_free(struct xml_parser *p);
 
 /* Parses exactly one element with nothing before or behind it.

@@ -42,20 +42,36 @@ struct xml_parser *xml_parser_new(void)
 {
     struct xml_parser *p = mem_new(struct xml_parser);
 
+    if (mem_keeps_nothing())
+        ASSERT(xmlMemSetup(mem_free, mem_alloc, mem_realloc, mem_strdup) == 0);
     xmlInitParser();
     for (size_t i = 0; i < XML_CONTEXTS; i++)
         p->runners[i].content_ns = str_from(openings[i].ns);
     return p;
 }
 
+static void free_contexts(struct xml_parser *p)
+{
+    for (size_t i = 0; i < ARRAY_LEN(p->runners); i++) {
+        if (p->runners[i].ctx)
+            xmlFreeParserCtxt(p->runners[i].ctx);
+        p->runners[i].ctx = NULL;
+        p->runners[i].run = 0;
+    }
+    buf_fini(&p->text);
+}
+
+void xml_parser_forget(struct xml_parser *p)
+{
+    if (mem_keeps_nothing())
+        free_contexts(p);
+}
+
 void xml_parser_free(struct xml_parser *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < ARRAY_LEN(p->runners); i++)
-        if (p->runners[i].ctx)
-            xmlFreeParserCtxt(p->runners[i].ctx);
-    buf_fini(&p->text);
+    free_contexts(p);
     mem_free(p);
 }
 

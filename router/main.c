@@ -1,6 +1,7 @@
 /* sallyport-router: carries frames between connection managers, session managers and components, by
  * name, under a policy. It keeps nothing and looks into no stanza but those of third-party
  * components. */
+#include "common/mem.h"
 #include "router/router.h"
 
 /* What names log lines and control sockets. */
@@ -26,5 +27,6 @@ int main(int argc, char **argv)
         .status = router_status,
     };
 
+    mem_keep_nothing(); /* what passes through is not for whoever takes it over later */
     return service_run(&spec, argc, argv);
 }
