@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 static struct ctl_request *waiting;
+static unsigned echoes;
 
 static void run_people(void *app, struct ctl_request *r)
 {
@@ -51,6 +52,7 @@ static void run_facts(void *app, struct ctl_request *r)
 static void run_echo(void *app, struct ctl_request *r)
 {
     (void)app;
+    echoes++;
     ctl_say(r, "%zu %.*s|%.*s|%d", ctl_arg_count(r), STR_ARG(ctl_arg(r, 0)), STR_ARG(ctl_arg(r, 1)), str_is_set(ctl_arg(r, 2)));
     ctl_finish(r, CTL_OK);
 }
@@ -314,6 +316,97 @@ static void a_later_answer_arrives(void **state)
     assert_true(str_is(buf_str(&w->received), "70\ndone\n"));
 }
 
+/* --- while the caller's name is looked up ------------------------------------------------------------------------- */
+
+enum { POOL_THREADS = 4 };
+
+static uv_sem_t pool_is_free;
+static unsigned at_work;
+
+static void wait_in_pool(uv_work_t *work)
+{
+    (void)work;
+    uv_sem_wait(&pool_is_free);
+}
+
+static void on_work_done(uv_work_t *work, int status)
+{
+    (void)work;
+    assert_int_equal(status, 0);
+    at_work--;
+}
+
+static void turns(struct world *w)
+{
+    for (int i = 0; i < 200; i++)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
+/* Nothing else is done in the pool, so that no name is found. */
+static void ask_with_a_busy_pool(struct world *w, uv_work_t work[POOL_THREADS])
+{
+    assert_int_equal(uv_sem_init(&pool_is_free, 0), 0);
+    for (at_work = 0; at_work < POOL_THREADS; at_work++)
+        assert_int_equal(uv_queue_work(&w->loop, &work[at_work], wait_in_pool, on_work_done), 0);
+    echoes = 0;
+    begin_ask(w, "x-1-admin.sock", STR("text\x1f" "echo\x1f" "a\n"));
+    turns(w);
+    assert_int_equal(w->received.n, 0);
+}
+
+static void free_pool(struct world *w)
+{
+    for (int i = 0; i < POOL_THREADS; i++)
+        uv_sem_post(&pool_is_free);
+    while (at_work > 0)
+        uv_run(&w->loop, UV_RUN_ONCE);
+    turns(w);
+    uv_sem_destroy(&pool_is_free);
+}
+
+static void a_command_that_is_audited_runs_when_its_caller_is_known(void **state)
+{
+    struct world *w = *state;
+    uv_work_t work[POOL_THREADS];
+
+    ask_with_a_busy_pool(w, work);
+    assert_int_equal(echoes, 0);
+    free_pool(w);
+    while (!w->is_over)
+        uv_run(&w->loop, UV_RUN_ONCE);
+    assert_int_equal(echoes, 1);
+    assert_true(str_is(buf_str(&w->received), "0\n1 a||0\n"));
+}
+
+static void who_leaves_before_that_has_asked_for_nothing(void **state)
+{
+    struct world *w = *state;
+    uv_work_t work[POOL_THREADS];
+
+    ask_with_a_busy_pool(w, work);
+    uv_close((uv_handle_t *)&w->client, on_client_closed);
+    turns(w);
+    free_pool(w);
+    assert_int_equal(echoes, 0);
+    ask(w, "x-1-admin.sock", STR("text\x1f" "echo\x1f" "a\n"));
+    assert_int_equal(echoes, 1);
+}
+
+static void the_server_may_close_before_that(void **state)
+{
+    struct world *w = *state;
+    uv_work_t work[POOL_THREADS];
+
+    ask_with_a_busy_pool(w, work);
+    ctl_server_close(w->server);
+    w->server = NULL;
+    turns(w);
+    free_pool(w);
+    assert_int_equal(echoes, 0);
+    while (!w->is_over)
+        uv_run(&w->loop, UV_RUN_ONCE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +417,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_without_end_is_cut_off, open_world, close_world),
         cmocka_unit_test_setup_teardown(an_asker_that_leaves_does_no_harm, open_world, close_world),
         cmocka_unit_test_setup_teardown(a_later_answer_arrives, open_world, close_world),
+        cmocka_unit_test_setup_teardown(a_command_that_is_audited_runs_when_its_caller_is_known, open_world, close_world),
+        cmocka_unit_test_setup_teardown(who_leaves_before_that_has_asked_for_nothing, open_world, close_world),
+        cmocka_unit_test_setup_teardown(the_server_may_close_before_that, open_world, close_world),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
