@@ -88,7 +88,7 @@ static const struct conf_section sections[] = {
       .is_titled = true,
       .offset = AT(certificates),
       .item_bytes = sizeof(struct c2s_certificate_conf),
-      .doc = "One certificate shown to clients; the first is the default." },
+      .doc = "One certificate shown to clients; the first is the default. The title is a domain that it is for: a wildcard in it serves that one." },
     { .name = "peer",
       .keys = link_peer_keys,
       .is_titled = true,
@@ -134,7 +134,8 @@ enum err c2s_conf_creds(const struct c2s_conf *conf, bool is_direct, struct tls_
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < count; i++)
-        certs[i] = (struct tls_cert){ items[i].cert_file, items[i].key_file };
+        certs[i] =
+            (struct tls_cert){ items[i].cert_file, items[i].key_file, items[i].name };
     *out_creds = NULL;
     if (count && (e = tls_creds_new(&options, out_creds, &reason)) != ERR_OK) {
         say_creds(conf, buf_str(&reason), why);

@@ -12,6 +12,9 @@ struct tls_session; /* net.c's */
 struct tls_cert {
     const char *cert_file; /* PEM chain, leaf first */
     const char *key_file;  /* PEM */
+    /* A host that it is for, or NULL: a server picks it by SNI for this one, too, when a wildcard
+     * in it covers the host. (GnuTLS compares names as they are written.) */
+    const char *host;
 };
 
 /* ASK: a client may show none, or one that does not verify; the facts say so. REQUIRE: the

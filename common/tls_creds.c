@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 
+#include <gnutls/abstract.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,33 +59,126 @@ static void note_names(struct tls_creds *c, gnutls_x509_crt_t leaf)
     }
 }
 
-static enum err load_cert(struct tls_creds *c, const struct tls_cert *cert, struct buf *why)
+/* RFC 9525 §6.3: a wildcard stands for the whole leftmost label and for no more. */
+static bool name_covers(struct str name, struct str host)
 {
-    gnutls_x509_crt_t *chain = NULL;
-    unsigned count = 0;
-    int index, r;
+    struct str rest = host;
 
-    index = gnutls_certificate_set_x509_key_file2(c->cred, cert->cert_file, cert->key_file,
-                                                  GNUTLS_X509_FMT_PEM, NULL, 0);
-    if (index < 0) {
-        buf_printf(why, "cannot use certificate %s with key %s: %s", cert->cert_file,
-                   cert->key_file, gnutls_strerror(index));
-        return index == GNUTLS_E_FILE_ERROR ? ERR_IO : ERR_MALFORMED;
-    }
-    r = gnutls_certificate_get_x509_crt(c->cred, (unsigned)index, &chain, &count);
-    if (r < 0 || count == 0)
-        return fail(why, "cannot read certificate", cert->cert_file, r);
-    for (unsigned i = 0; i < count; i++) {
-        int64_t expiry = gnutls_x509_crt_get_expiration_time(chain[i]);
+    if (!str_starts_with(name, STR("*.")))
+        return str_eq_nocase(name, host);
+    if (str_cut(&rest, '.').n == 0 || !str_is_set(rest))
+        return false;
+    return str_eq_nocase(str_of(name.p + 2, name.n - 2), rest);
+}
 
+/* A chain in memory that is GnuTLS's as soon as it is among the credentials. */
+enum { MAX_CHAIN = 16 };
+
+struct chain {
+    gnutls_pcert_st certs[MAX_CHAIN];
+    unsigned count;
+};
+
+static void chain_free(struct chain *chain)
+{
+    for (unsigned i = 0; i < chain->count; i++)
+        gnutls_pcert_deinit(&chain->certs[i]);
+    chain->count = 0;
+}
+
+static int load_key(const char *file, gnutls_privkey_t *out_key)
+{
+    gnutls_datum_t pem;
+    int r = gnutls_load_file(file, &pem);
+
+    if (r < 0)
+        return r;
+    ASSERT(gnutls_privkey_init(out_key) == GNUTLS_E_SUCCESS);
+    r = gnutls_privkey_import_x509_raw(*out_key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
+    mem_wipe(pem.data, pem.size);
+    gnutls_free(pem.data);
+    if (r < 0)
+        gnutls_privkey_deinit(*out_key);
+    return r;
+}
+
+static int load_chain(const char *file, struct chain *out_chain)
+{
+    gnutls_datum_t pem;
+    int r = gnutls_load_file(file, &pem);
+
+    if (r < 0)
+        return r;
+    out_chain->count = MAX_CHAIN;
+    r = gnutls_pcert_list_import_x509_raw(out_chain->certs, &out_chain->count, &pem,
+                                          GNUTLS_X509_FMT_PEM, 0);
+    gnutls_free(pem.data);
+    if (r < 0)
+        out_chain->count = 0;
+    return r;
+}
+
+static void note_expiry(struct tls_creds *c, const struct chain *chain, gnutls_x509_crt_t *out_leaf)
+{
+    for (unsigned i = chain->count; i-- > 0;) {
+        gnutls_x509_crt_t crt;
+        int64_t expiry;
+
+        ASSERT(gnutls_pcert_export_x509((gnutls_pcert_st *)&chain->certs[i], &crt) ==
+               GNUTLS_E_SUCCESS);
+        expiry = gnutls_x509_crt_get_expiration_time(crt);
         if (c->expiry == 0 || expiry < c->expiry)
             c->expiry = expiry;
+        if (i == 0)
+            *out_leaf = crt;
+        else
+            gnutls_x509_crt_deinit(crt);
     }
-    note_names(c, chain[0]);
-    for (unsigned i = 0; i < count; i++)
-        gnutls_x509_crt_deinit(chain[i]);
-    gnutls_free(chain);
-    return ERR_OK;
+}
+
+/* Puts chain and key among the credentials, to be picked for the names in the leaf, and for the
+ * host if one of these covers it. Takes both when it succeeds. */
+static int add_pair(struct tls_creds *c, const char *host, struct chain *chain,
+                    gnutls_privkey_t key)
+{
+    size_t first = c->name_count, count = 0;
+    const char **names;
+    gnutls_x509_crt_t leaf;
+    int r;
+
+    note_expiry(c, chain, &leaf);
+    note_names(c, leaf);
+    gnutls_x509_crt_deinit(leaf);
+    names = mem_alloc((c->name_count - first + 1) * sizeof *names);
+    for (size_t i = first; i < c->name_count; i++)
+        names[count++] = c->names[i].p;
+    for (size_t i = first; host && i < c->name_count; i++) {
+        if (name_covers(c->names[i], str_from(host))) {
+            names[count++] = host;
+            break;
+        }
+    }
+    r = gnutls_certificate_set_key(c->cred, names, (int)count, chain->certs, (int)chain->count,
+                                   key);
+    mem_free(names);
+    return r;
+}
+
+static enum err load_cert(struct tls_creds *c, const struct tls_cert *cert, struct buf *why)
+{
+    struct chain chain = { .count = 0 };
+    gnutls_privkey_t key;
+    int r = load_chain(cert->cert_file, &chain);
+
+    if (r >= 0 && (r = load_key(cert->key_file, &key)) >= 0 &&
+        (r = add_pair(c, cert->host, &chain, key)) < 0)
+        gnutls_privkey_deinit(key);
+    if (r >= 0)
+        return ERR_OK;
+    chain_free(&chain);
+    buf_printf(why, "cannot use certificate %s with key %s: %s", cert->cert_file, cert->key_file,
+               gnutls_strerror(r));
+    return r == GNUTLS_E_FILE_ERROR ? ERR_IO : ERR_MALFORMED;
 }
 
 static enum err load_trust(struct tls_creds *c, const struct tls_options *o, struct buf *why)
@@ -207,18 +301,6 @@ bool tls_creds_next_cert(const struct tls_creds *c, size_t *at, struct arena *ar
     };
     gnutls_x509_crt_deinit(crt);
     return true;
-}
-
-/* RFC 9525 §6.3: a wildcard stands for the whole leftmost label and for no more. */
-static bool name_covers(struct str name, struct str host)
-{
-    struct str rest = host;
-
-    if (!str_starts_with(name, STR("*.")))
-        return str_eq_nocase(name, host);
-    if (str_cut(&rest, '.').n == 0 || !str_is_set(rest))
-        return false;
-    return str_eq_nocase(str_of(name.p + 2, name.n - 2), rest);
 }
 
 bool tls_creds_covers(const struct tls_creds *c, struct str host)

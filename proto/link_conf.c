@@ -225,7 +225,7 @@ static bool needs_tls(const struct link_conf *conf)
 static enum err load_creds(const struct link_conf *conf, struct tls_creds **out_creds,
                            struct buf *why)
 {
-    struct tls_cert cert = { conf->cert_file, conf->key_file };
+    struct tls_cert cert = { .cert_file = conf->cert_file, .key_file = conf->key_file };
     struct tls_options o = {
         .certs = &cert,
         .cert_count = 1,

@@ -365,6 +365,15 @@ def test_a_certificate_of_several_names_is_kept_under_each_that_has_files(site):
             (site.tls / f"chat.example.{end}").unlink()
 
 
+def test_a_wildcard_is_kept_under_the_domain(site):
+    """The process does not show the domain's name then, nor before the second time: it is known by its former certificate."""
+    for _ in range(2):
+        pem, key = authority(site).issue("*.example.net")
+        site.hook("install", SECOND, pem, key)
+        assert site.shown(1, domain=SECOND) == site.shown(2, domain=SECOND) == fingerprint(pem)
+        assert site.shown(1) == fingerprint(site.tls / f"{DOMAIN}.pem") != fingerprint(pem)
+
+
 # --- other hosts ---------------------------------------------------------------------------------------------------------------
 
 

@@ -161,7 +161,7 @@ static struct tls_creds *make_creds(const char *const *names, struct tls_options
         certs_path(&certs, file, paths[2 * n]);
         snprintf(file, sizeof file, "%s.key", names[n]);
         certs_path(&certs, file, paths[2 * n + 1]);
-        list[n] = (struct tls_cert){ paths[2 * n], paths[2 * n + 1] };
+        list[n] = (struct tls_cert){ .cert_file = paths[2 * n], .key_file = paths[2 * n + 1] };
     }
     o.certs = list;
     o.cert_count = n;
@@ -490,7 +490,7 @@ static void credentials_know_names_and_expiry(void **state)
     struct tls_creds *c = make_creds((const char *const[]){ "a.example", "*.wild.example", NULL },
                                      (struct tls_options){ 0 });
     struct tls_options bad = {
-        .certs = (struct tls_cert[]){ { "/nonexistent.pem", "/nonexistent.key" } }, .cert_count = 1
+        .certs = (struct tls_cert[]){ { .cert_file = "/nonexistent.pem", .key_file = "/nonexistent.key" } }, .cert_count = 1
     };
     struct buf why = { 0 };
     struct tls_creds *none;

@@ -39,7 +39,7 @@ static struct tls_creds *load(const char *const *names, size_t count)
         certs_path(&certs, file, paths[2 * i]);
         snprintf(file, sizeof file, "%s.key", names[i]);
         certs_path(&certs, file, paths[2 * i + 1]);
-        items[i] = (struct tls_cert){ paths[2 * i], paths[2 * i + 1] };
+        items[i] = (struct tls_cert){ .cert_file = paths[2 * i], .key_file = paths[2 * i + 1] };
     }
     assert_int_equal(tls_creds_new(&options, &creds, &why), ERR_OK);
     buf_fini(&why);
@@ -102,11 +102,49 @@ static void test_credentials_without_a_certificate_show_none(void **state)
     tls_creds_unref(creds);
 }
 
+static void test_a_pair_that_does_not_match_is_refused_and_named(void **state)
+{
+    char cert[160], key[160];
+    struct tls_cert item = { .cert_file = cert, .key_file = key };
+    struct tls_options options = { .certs = &item, .cert_count = 1 };
+    struct tls_creds *creds = NULL;
+    struct buf why = { 0 };
+
+    (void)state;
+    certs_path(&certs, "a.example.pem", cert);
+    certs_path(&certs, "b.example.key", key);
+    assert_int_equal(tls_creds_new(&options, &creds, &why), ERR_MALFORMED);
+    assert_true(memmem(why.p, why.n, "b.example.key", strlen("b.example.key")) != NULL);
+    buf_fini(&why);
+}
+
+static void test_a_key_that_is_not_there_is_told_from_one_that_is_none(void **state)
+{
+    char cert[160], key[160];
+    struct tls_cert item = { .cert_file = cert, .key_file = key };
+    struct tls_options options = { .certs = &item, .cert_count = 1 };
+    struct tls_creds *creds = NULL;
+    struct buf why = { 0 };
+
+    (void)state;
+    certs_path(&certs, "a.example.pem", cert);
+    certs_path(&certs, "no.key", key);
+    assert_int_equal(tls_creds_new(&options, &creds, &why), ERR_IO);
+    certs_path(&certs, "a.example.pem", key);
+    assert_int_equal(tls_creds_new(&options, &creds, &why), ERR_MALFORMED);
+    certs_path(&certs, "a.example.key", cert);
+    certs_path(&certs, "a.example.key", key);
+    assert_int_equal(tls_creds_new(&options, &creds, &why), ERR_MALFORMED);
+    buf_fini(&why);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_certificate_is_told_with_names_end_and_digest),
         cmocka_unit_test(test_credentials_without_a_certificate_show_none),
+        cmocka_unit_test(test_a_pair_that_does_not_match_is_refused_and_named),
+        cmocka_unit_test(test_a_key_that_is_not_there_is_told_from_one_that_is_none),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
