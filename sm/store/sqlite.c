@@ -7,7 +7,7 @@
 #include "common/mem.h"
 
 /* Of a copy, between two batches: at least so long, and so long when nobody waits. */
-enum { COPY_MIN_US = 500, COPY_MAX_US = 4000 };
+enum { COPY_MIN_US = 500, COPY_MAX_US = 2000 };
 
 /* How the file does, as the writer found it in its last batch with writes. */
 struct verdict {

@@ -169,6 +169,12 @@ def fill(cluster, rows):
     cluster.start("sm-1")
 
 
+def set_in_host(cluster, line):
+    path = cluster.folder / "conf/sm-1.conf"
+    text = re.sub(r"    stanzas_per_second = .*\n", "", path.read_text())
+    path.write_text(text.replace('host "localhost" {\n', f'host "localhost" {{\n    {line}\n'))
+
+
 def test_an_older_copy_is_put_back_under_everything_that_goes_on(new_cluster):
     cluster = new_cluster("--c2s", "2")
     fill(cluster, 5000)
@@ -194,6 +200,10 @@ def test_an_older_copy_is_put_back_under_everything_that_goes_on(new_cluster):
     alice.ping()
     carol = cluster.online("carol")
     assert bodies(carol) == ["waits for carol", "lost"]
+    for value in (90, 80, 70):  # versions of the hosts' table that c2s has
+        set_in_host(cluster, f"stanzas_per_second = {value}")
+        done = cluster.ctl("sm-1", "reload")
+        assert done.returncode == 0, done.stderr
     for _ in range(3):  # epochs that c2s follows, and the copy does not know
         cluster.run("kill", "sm-1")
         cluster.start("sm-1")
@@ -208,6 +218,8 @@ def test_an_older_copy_is_put_back_under_everything_that_goes_on(new_cluster):
         client.expect_stream_error("reset")
         client.expect_close()
     assert epoch(cluster) > before + 1000000
+    for c2s in ("c2s-1", "c2s-2"):
+        assert "an older table of hosts is ignored" not in cluster.log(c2s)
     cluster.wait_audit("sm-1", "store-restored")
 
     alice, bob = interested(cluster, "alice", "desk"), cluster.online("bob", "desk", c2s=2)
