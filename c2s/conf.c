@@ -88,7 +88,8 @@ static const struct conf_section sections[] = {
       .is_titled = true,
       .offset = AT(certificates),
       .item_bytes = sizeof(struct c2s_certificate_conf),
-      .doc = "One certificate shown to clients; the first is the default. The title is a domain that it is for: a wildcard in it serves that one." },
+      .doc =
+          "One certificate shown to clients; the first is the default. The title is a domain that it is for: a wildcard in it serves that one." },
     { .name = "peer",
       .keys = link_peer_keys,
       .is_titled = true,
