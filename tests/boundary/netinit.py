@@ -12,16 +12,19 @@ import pwd
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from units import Unit, address_of  # noqa: E402
+from units import START_SECONDS, Unit, address_of  # noqa: E402
 
 UNITS = pathlib.Path("/etc/systemd/system")
 WORK = pathlib.Path("/var/log/manager")  # what processes say on standard error, and their credentials
 FOLDERS = {"RuntimeDirectory": "/run", "LogsDirectory": "/var/log", "StateDirectory": "/var/lib"}
 IP_FREEBIND = 15
+CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
 
 def mount(*args):
@@ -70,12 +73,46 @@ def listen(unit):
     return sock
 
 
+class Notify:
+    """The service manager's socket, one for all: who says READY=1 is the kernel's word."""
+
+    path = "/run/systemd/notify"
+
+    def __init__(self):
+        pathlib.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.socket.settimeout(0.2)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.ready = set()
+
+    def wait(self, unit):
+        deadline = time.monotonic() + START_SECONDS
+        while unit.process.pid not in self.ready:
+            try:
+                data, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(CREDENTIALS.size))
+                if b"READY=1" in data:
+                    self.ready.add(CREDENTIALS.unpack(ancillary[0][2])[0])
+            except socket.timeout:
+                pass
+            assert unit.process.poll() is None, f"{unit.name} ended: {unit.text()}"
+            assert time.monotonic() < deadline, f"{unit.name} is not ready: {unit.text()}"
+
+
 class HostUnit(Unit):
     """A unit whose sockets outlive its process, as the service manager has it."""
 
-    def __init__(self, role, name):
+    def __init__(self, role, name, notify):
         super().__init__(role, name, UNITS, WORK)
         self.listeners = [listen(u) for u in self.sockets]
+        self.manager = notify
+
+    def open_notify(self):
+        return self.manager.path
+
+    def wait_ready(self):
+        self.manager.wait(self)
 
     def listen_all(self):
         return [s.dup() for s in self.listeners]
@@ -101,18 +138,20 @@ class HostUnit(Unit):
 class Manager:
     def __init__(self):
         self.units = {}
+        self.notify = None
 
     def unit(self, name):
         """By its name, c2s-1; its role is that of the drop-in that bears it."""
         if name not in self.units:
             found = list(UNITS.glob(f"sallyport-*@{name}.service.d"))
             assert found, f"there is no unit of {name} on this host"
-            self.units[name] = HostUnit(found[0].name.split("@")[0].removeprefix("sallyport-"), name)
+            self.units[name] = HostUnit(found[0].name.split("@")[0].removeprefix("sallyport-"), name, self.notify)
         return self.units[name]
 
     def start(self, names, env):
         WORK.mkdir(parents=True, exist_ok=True)
         WORK.chmod(0o755)
+        self.notify = self.notify or Notify()
         for name in names:
             u = self.unit(name)
             assert not (u.process and u.process.poll() is None), f"{name} is running"

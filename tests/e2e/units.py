@@ -117,7 +117,7 @@ class Unit:
         self.sockets = [(read_unit(units / s)) for s in self.service["Sockets"][-1].split()]
         self.log = self.work / f"{name}.log"
         self.environment = {}  # besides what the manager sets
-        self.process = None
+        self.process = self.notify = None
         self.fds = []
 
     def listen_all(self):
@@ -154,18 +154,22 @@ class Unit:
                 become = ["unshare", "--net", *become]
         return [*become, sys.executable, "-c", HAND_OVER, ",".join(map(str, self.fds)), json.dumps(self.allowed()), *command]
 
+    def open_notify(self):
+        """The socket on which it says READY=1; its path."""
+        path = str(self.work / f"notify-{self.name}")
+        pathlib.Path(path).unlink(missing_ok=True)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(path)
+        os.chmod(path, 0o666)
+        return path
+
     def start(self):
-        """Starts it and waits for READY=1."""
+        """Starts it; wait_ready waits for READY=1."""
         inherited = self.listen_all()
         # Away from the numbers that they get in the end.
         self.fds = [os.dup2(s.fileno(), 100 + i, inheritable=True) for i, s in enumerate(inherited)]
         names = ":".join(u["Socket"]["FileDescriptorName"][-1] for u in self.sockets)
-        path = str(self.work / f"notify-{self.name}")
-        pathlib.Path(path).unlink(missing_ok=True)
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(path)
-        os.chmod(path, 0o666)
-        env = dict(os.environ, NOTIFY_SOCKET=path, LISTEN_FDNAMES=names, CREDENTIALS_DIRECTORY=str(self.credentials()),
+        env = dict(os.environ, NOTIFY_SOCKET=self.open_notify(), LISTEN_FDNAMES=names, CREDENTIALS_DIRECTORY=str(self.credentials()),
                    ASAN_OPTIONS="abort_on_error=0:detect_leaks=0", **self.environment)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command(), env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=self.fds)
@@ -173,7 +177,6 @@ class Unit:
             sock.close()
         for fd in self.fds:
             os.close(fd)
-        self.notify = notify
         return self
 
     def wait_ready(self):
@@ -218,4 +221,5 @@ class Unit:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.notify.close()
+        if self.notify:
+            self.notify.close()
