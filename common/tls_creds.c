@@ -118,21 +118,25 @@ static int load_chain(const char *file, struct chain *out_chain)
     return r;
 }
 
-static void note_expiry(struct tls_creds *c, const struct chain *chain, gnutls_x509_crt_t *out_leaf)
+static gnutls_x509_crt_t certificate_of(struct chain *chain, unsigned i)
 {
-    for (unsigned i = chain->count; i-- > 0;) {
-        gnutls_x509_crt_t crt;
-        int64_t expiry;
+    gnutls_x509_crt_t crt = NULL;
 
-        ASSERT(gnutls_pcert_export_x509((gnutls_pcert_st *)&chain->certs[i], &crt) ==
-               GNUTLS_E_SUCCESS);
-        expiry = gnutls_x509_crt_get_expiration_time(crt);
+    ASSERT(gnutls_pcert_export_x509(&chain->certs[i], &crt) == GNUTLS_E_SUCCESS);
+    return crt;
+}
+
+static void note_chain(struct tls_creds *c, struct chain *chain)
+{
+    for (unsigned i = 0; i < chain->count; i++) {
+        gnutls_x509_crt_t crt = certificate_of(chain, i);
+        int64_t expiry = gnutls_x509_crt_get_expiration_time(crt);
+
         if (c->expiry == 0 || expiry < c->expiry)
             c->expiry = expiry;
         if (i == 0)
-            *out_leaf = crt;
-        else
-            gnutls_x509_crt_deinit(crt);
+            note_names(c, crt);
+        gnutls_x509_crt_deinit(crt);
     }
 }
 
@@ -143,12 +147,9 @@ static int add_pair(struct tls_creds *c, const char *host, struct chain *chain,
 {
     size_t first = c->name_count, count = 0;
     const char **names;
-    gnutls_x509_crt_t leaf;
     int r;
 
-    note_expiry(c, chain, &leaf);
-    note_names(c, leaf);
-    gnutls_x509_crt_deinit(leaf);
+    note_chain(c, chain);
     names = mem_alloc((c->name_count - first + 1) * sizeof *names);
     for (size_t i = first; i < c->name_count; i++)
         names[count++] = c->names[i].p;
