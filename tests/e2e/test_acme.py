@@ -184,7 +184,9 @@ def test_a_recipe_puts_a_new_certificate_on_both_and_ends_no_connection(site, ac
 
 def hosts_of(site, *names):
     """A folder of certificates and of control sockets for each host: gate-1 has c2s-1, gate-2 has c2s-2. What the hosts' settings say."""
-    (site.folder / "hosts").mkdir()
+    real = site.cluster.folder / "conf" / site.folder.name  # where the processes may read (common/confine.h)
+    real.mkdir()
+    (site.folder / "hosts").symlink_to(real)
     for name in names:
         tls, control = site.folder / "hosts" / name / "tls", site.folder / "hosts" / name / "control"
         shutil.copytree(site.tls, tls)
@@ -336,7 +338,7 @@ def test_a_process_that_reads_other_files_is_found_out(site):
     """It reloads without an error, and goes on to show what it showed."""
     before, shown = site.files(), site.shown()
     conf = site.cluster.folder / "conf/c2s-2.conf"
-    elsewhere = site.folder / "elsewhere"
+    elsewhere = site.cluster.folder / "conf" / "elsewhere"
     shutil.copytree(site.tls, elsewhere)
     conf.write_text(conf.read_text().replace(f"{site.tls}/", f"{elsewhere}/"))
     assert "c2s-2 was reloaded and does not show it" in site.hook("install", DOMAIN, *authority(site).issue(), code=1)

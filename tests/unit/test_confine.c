@@ -4,6 +4,7 @@
 #include "tests/unit/confine_attempts.h"
 
 #include "c2s/conf.h"
+#include "common/audit.h"
 #include "common/mem.h"
 #include "common/service_private.h"
 #include "router/conf.h"
@@ -24,19 +25,21 @@ struct fixture fixture;
 /* --- roles --- */
 
 enum role {
-    C2S_A,    /* TLS links that the router dials */
-    C2S_UNIX, /* the same, over a Unix socket of its own */
-    C2S_B,    /* it dials the router */
-    ROUTER_A, /* dials c2s, listens to sm on a Unix socket */
-    ROUTER_B, /* is dialled by all, over TLS */
-    SM,       /* dials the router over TLS */
-    SM_UNIX,  /* over a Unix socket */
+    C2S_A,        /* TLS links that the router dials */
+    C2S_UNIX,     /* the same, over a Unix socket of its own */
+    C2S_B,        /* it dials the router */
+    ROUTER_A,     /* dials c2s, listens to sm on a Unix socket */
+    ROUTER_B,     /* is dialled by all, over TLS */
+    SM,           /* dials the router over TLS */
+    SM_UNIX,      /* over a Unix socket */
+    C2S_FORWARDS, /* layout a, with audit_forward */
     ROLE_COUNT
 };
 
-static const char *const role_names[] = { "c2s, layout a",    "c2s, Unix link",   "c2s, layout b",
-                                          "router, layout a", "router, layout b", "sm",
-                                          "sm, Unix link" };
+static const char *const role_names[] = { "c2s, layout a",    "c2s, Unix link",
+                                          "c2s, layout b",    "router, layout a",
+                                          "router, layout b", "sm",
+                                          "sm, Unix link",    "c2s, layout a, audit_forward" };
 
 static char texts[16][128];
 
@@ -59,11 +62,13 @@ static void fill_link(struct link_conf *l, struct link_peer_conf *peer)
     peer->secret_file = text(1, "%s/secret/%s", "peer");
 }
 
-static void fill_common(struct confine *c)
+static void fill_common(enum role role, struct confine *c)
 {
     struct service_conf conf = { .audit_file = text(3, "%s/log/%s", "audit"),
                                  .control_dir = text(4, "%s/%s", "run") };
 
+    if (role == C2S_FORWARDS)
+        conf.audit_forward = AUDIT_FORWARD_SYSLOG;
     service_confine_describe(&conf, text(2, "%s/conf/%s", "own.conf"), c);
 }
 
@@ -73,7 +78,7 @@ static void describe_c2s(enum role role, struct confine *c)
     struct c2s_conf conf = { 0 };
 
     fill_link(&conf.link, &peer);
-    if (role == C2S_A)
+    if (role == C2S_A || role == C2S_FORWARDS)
         conf.link.listen = "127.0.0.1:1";
     else if (role == C2S_UNIX)
         peer.accept = text(5, "unix:%s/run/%s", "link");
@@ -111,8 +116,8 @@ static struct confine *describe(enum role role)
 {
     struct confine *c = confine_new();
 
-    fill_common(c);
-    if (role <= C2S_B)
+    fill_common(role, c);
+    if (role <= C2S_B || role == C2S_FORWARDS)
         describe_c2s(role, c);
     else if (role <= ROUTER_B)
         describe_router(role, c);
@@ -128,7 +133,7 @@ enum { KILLED = -1, REFUSED = ECONNREFUSED };
 enum { ANY, NO_SANITIZER }; /* the leak checker needs this one */
 
 /* clang-format off */
-#define ALL(x) { x, x, x, x, x, x, x }
+#define ALL(x) { x, x, x, x, x, x, x, x }
 
 struct row {
     const char *sentence;
@@ -175,23 +180,23 @@ static const struct row rows[] = {
     { "make data code", make_code, ALL(EPERM), 0, ANY },
     { "map data", map_data, ALL(0), 0, ANY },
     { "start a thread", start_thread, ALL(0), 0, ANY },
-    /*                                  c2s a  Unix   c2s b  r. a   r. b   sm     Unix */
-    { "an IPv4 socket", do_inet,      { EPERM, EPERM, 0,     0,     EPERM, 0,     EPERM }, 0, ANY },
-    { "an IPv6 socket", do_inet6,     { EPERM, EPERM, 0,     0,     EPERM, 0,     EPERM }, 0, ANY },
-    { "a Unix socket", do_unix,       { EPERM, 0,     EPERM, 0,     EPERM, EPERM, 0 }, 0, ANY },
-    { "a Unix datagram socket", do_unix_dgram, ALL(EPERM), 0, ANY },
+    /*                                  c2s a  Unix   c2s b  r. a   r. b   sm     Unix   forwarding c2s */
+    { "an IPv4 socket", do_inet,      { EPERM, EPERM, 0, 0, EPERM, 0, EPERM, EPERM }, 0, ANY },
+    { "an IPv6 socket", do_inet6,     { EPERM, EPERM, 0, 0, EPERM, 0, EPERM, EPERM }, 0, ANY },
+    { "a Unix socket", do_unix,       { EPERM, 0, EPERM, 0, EPERM, EPERM, 0, EPERM }, 0, ANY },
+    { "a Unix datagram socket", do_unix_dgram, { EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM, 0 }, 0, ANY },
     { "UDP", do_udp, ALL(EPERM), 0, ANY },
     { "a raw socket", do_raw, ALL(EPERM), 0, ANY },
     { "MPTCP", do_mptcp, ALL(EPERM), 0, ANY },
     { "netlink", do_netlink, ALL(EPERM), 0, ANY },
     { "packets", do_packet, ALL(EPERM), 0, ANY },
     { "AF_ALG", do_alg, ALL(EPERM), 0, ANY },
-    { "dial its peer", dial_declared, { EPERM, EPERM, 0, 0, EPERM, 0, EACCES }, 4, ANY },
-    { "dial another port", dial_undeclared, { EPERM, EPERM, EACCES, REFUSED, EPERM, EACCES, EACCES }, 4, ANY },
-    { "dial from an accepted connection", dial_from_accepted, { EPERM, EPERM, 0, 0, EPERM, 0, EACCES }, 4, ANY },
+    { "dial its peer", dial_declared, { EPERM, EPERM, 0, 0, EPERM, 0, EACCES, EACCES }, 4, ANY },
+    { "dial another port", dial_undeclared, { EPERM, EPERM, EACCES, REFUSED, EPERM, EACCES, EACCES, EACCES }, 4, ANY },
+    { "dial from an accepted connection", dial_from_accepted, { EPERM, EPERM, 0, 0, EPERM, 0, EACCES, EACCES }, 4, ANY },
     { "dial by TCP fast open", dial_by_fast_open, ALL(EPERM), 0, ANY },
     { "dial by TCP fast open, sendmsg", dial_by_fast_open_message, ALL(EPERM), 0, ANY },
-    { "listen on another port", bind_undeclared, { EPERM, EACCES, EPERM, EACCES, EPERM, EPERM, EPERM }, 4, ANY },
+    { "listen on another port", bind_undeclared, { EPERM, EACCES, EPERM, EACCES, EPERM, EPERM, EPERM, EPERM }, 4, ANY },
     { "TCP_NODELAY", set_nodelay, ALL(0), 0, ANY },
     { "TCP_FASTOPEN_CONNECT", set_fast_open_connect, ALL(EPERM), 0, ANY },
     { "SO_MARK", set_mark, ALL(EPERM), 0, ANY },
@@ -200,27 +205,27 @@ static const struct row rows[] = {
     { "read /etc/passwd", read_passwd, ALL(0), 1, ANY },
     { "read of process 1", read_of_init, ALL(EACCES), 1, ANY },
     { "read of itself", read_own_size, ALL(0), 1, ANY },
-    { "write its memory through /proc", write_own_memory, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES }, 1, ANY },
+    { "write its memory through /proc", write_own_memory, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES, EPERM }, 1, ANY },
     { "read the root folder", read_root, ALL(EACCES), 1, ANY },
     { "read /sys", read_sys, ALL(EACCES), 1, ANY },
     { "read a file beside its folders", read_outside, ALL(EACCES), 1, ANY },
     { "read its certificate", read_certificate, ALL(0), 1, ANY },
     { "read its secret", read_secret, ALL(0), 1, ANY },
-    { "write its configuration", write_conf, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES }, 1, ANY },
+    { "write its configuration", write_conf, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES, EPERM }, 1, ANY },
     { "append to its configuration", append_conf, ALL(EACCES), 1, ANY },
     { "a file beside its configuration", add_to_conf, ALL(EACCES), 1, ANY },
     { "append to its log", append_log, ALL(0), 1, ANY },
     { "a new log beside it", new_log, ALL(0), 1, ANY },
     { "cut its log", cut_log, ALL(EACCES), 3, ANY },
-    { "rewrite its log", rewrite_log, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES }, 1, ANY },
+    { "rewrite its log", rewrite_log, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES, EPERM }, 1, ANY },
     { "remove its log", remove_log, ALL(EACCES), 1, ANY },
     { "write elsewhere in its log", unappend_log, ALL(EPERM), 0, ANY },
     { "remove its secret", remove_secret, ALL(EACCES), 1, ANY },
     { "remove its socket", remove_socket, ALL(0), 1, ANY },
     { "a file beside its sockets", file_in_run, ALL(EACCES), 1, ANY },
-    { "write the store", write_store, { EPERM, EPERM, EPERM, EPERM, EPERM, 0, 0 }, 1, ANY },
-    { "a folder in the store", folder_in_store, { EPERM, EPERM, EPERM, EPERM, EPERM, 0, 0 }, 1, ANY },
-    { "a folder beside its configuration", folder_in_conf, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES }, 1, ANY },
+    { "write the store", write_store, { EPERM, EPERM, EPERM, EPERM, EPERM, 0, 0, EPERM }, 1, ANY },
+    { "a folder in the store", folder_in_store, { EPERM, EPERM, EPERM, EPERM, EPERM, 0, 0, EPERM }, 1, ANY },
+    { "a folder beside its configuration", folder_in_conf, { EPERM, EPERM, EPERM, EPERM, EPERM, EACCES, EACCES, EPERM }, 1, ANY },
     { "a symbolic link", make_link, ALL(EPERM), 0, ANY },
     { "change a file's mode", change_mode, ALL(EPERM), 0, ANY },
     { "a device", make_device, ALL(EPERM), 0, ANY },
