@@ -316,7 +316,8 @@ static void what_is_momentary_counts_when_it_is_still_there(void **state)
             begin(&w);
             begin(&later);
             if (is_unheld)
-                add(&w, 0, (struct boundary_socket){ .kind = BOUNDARY_TCP, .state = BOUNDARY_LISTENING, .uid = UID_C2S, .local = at("192.0.2.10:9") });
+                add(&w, 0,
+                    (struct boundary_socket){ .kind = BOUNDARY_TCP, .state = BOUNDARY_LISTENING, .uid = UID_C2S, .local = at("192.0.2.10:9") });
             else
                 add(&w, C2S, rows[i]);
             memcpy(later.sockets, w.sockets, sizeof w.sockets);

@@ -101,8 +101,9 @@ static void a_file_of_an_older_plan_is_named_as_that(void **state)
     struct buf why = { 0 };
 
     (void)state;
-    assert_int_equal(read_text("[{\"from\":\"a\",\"from_host\":\"\",\"from_user\":\"\",\"to\":\"b\",\"to_host\":\"\",\"protocol\":\"tcp\"}]", &p, &why),
-                     ERR_MALFORMED);
+    assert_int_equal(
+        read_text("[{\"from\":\"a\",\"from_host\":\"\",\"from_user\":\"\",\"to\":\"b\",\"to_host\":\"\",\"protocol\":\"tcp\"}]", &p, &why),
+        ERR_MALFORMED);
     assert_non_null(memmem(why.p, why.n, "plan again", 10));
     buf_fini(&why);
 }
