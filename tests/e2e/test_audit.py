@@ -461,6 +461,8 @@ def test_the_page_names_every_key(audited):
     shown = subprocess.run([audited.binary("sallyport-sm"), "--reference=markdown"], capture_output=True, text=True, check=True).stdout
     keys = set(re.findall(r"\baudit_\w+", shown))
     assert keys == {"audit_file", "audit_forward", "audit_socket", "audit_rate"} == set(re.findall(r"^\| `(audit_\w+)` \|", PAGE.read_text(), re.M))
+    default, = re.findall(r"`audit_rate`:[^`]*default (\d+);", shown)
+    assert re.search(rf"^\| `audit_rate` \|.*\({default}\) \|$", PAGE.read_text(), re.M)
 
 
 def test_the_lint_of_names_sees_fields_severities_and_conditions(tmp_path):
