@@ -339,7 +339,15 @@ def test_links_that_come_and_go_are_told_on_both_sides(new_cluster):
     assert (up["peer_role"], up["identity"]) == ("c2s", "certificate") and up["address"].startswith("127.0.0.1:")
     cluster.kill("router-1")
     assert cluster.wait_event("c2s-1", "link-down", peer="router-1.cluster.internal")["reason"]
+    # The router comes back with another secret than c2s has: refused by one, told by both.
+    secret, = (cluster.folder / "secret").glob("c2s-1+router-1")
+    secret.write_text("ab" * 32 + "\n")
     cluster.start("router-1")
+    refused = cluster.wait_event("c2s-1", "link-refused", peer="router-1.cluster.internal")
+    assert refused["cause"] == "protocol" and "handshake is wrong" in refused["reason"]
+    assert cluster.wait_event("router-1", "link-refused-by-peer", peer="c2s-1.cluster.internal")["condition"] == "not-authorized"
+    os.kill(cluster.pid("c2s-1"), signal.SIGHUP)
+    cluster.wait_event("c2s-1", "configuration-reloaded", result="ok")
     lives = [e["pid"] for e in cluster.events("router-1", "process-started")]
     assert len(set(lives)) == 2 and not cluster.events("router-1", "process-stopped"), "it was killed"
     # A certificate for clients that ends in five days, then one that is none.
