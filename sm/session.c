@@ -240,7 +240,10 @@ static void on_committed(void *owner, enum err e, int64_t changes)
     (void)changes;
     metric_inc(&sm_metric_commits);
     metric_add(&sm_metric_commit_us, (uv_hrtime() - o->submitted_ns) / 1000);
-    if (s && e == ERR_OK && login_is_waiting(o->sm, str_from(s->address))) {
+    if (s && s->state == SESSION_ENDING) { /* it was ended before it began */
+        login_failed(o->sm, str_from(s->address), AUTH_TEMPORARY_AUTH_FAILURE);
+        session_over(s, NULL);
+    } else if (s && e == ERR_OK && login_is_waiting(o->sm, str_from(s->address))) {
         send_success(s, o);
     } else if (s && e == ERR_OK) {
         session_over(s, NULL); /* the client left meanwhile */

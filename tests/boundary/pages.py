@@ -80,7 +80,7 @@ class Administrator:
             if done.returncode == 0:
                 return done.stdout
             assert time.monotonic() < deadline, f"{host.name}: {line}: {done.returncode}\n{done.stdout}{done.stderr}"
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def output(self, name, line):
         """What the line printed when it was typed last."""

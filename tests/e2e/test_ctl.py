@@ -1,8 +1,14 @@
 """sallyportctl against a running cluster: what an administrator does every day."""
+import contextlib
 import json
+import ssl
 import subprocess
+import threading
+import time
 
 import pytest
+
+from xmpp import Closed
 
 
 def rows(done):
@@ -122,3 +128,31 @@ def test_audit_log_tells_logins_and_refusals_without_secrets(cluster, unique):
     audit = cluster.audit("sm-1")
     assert cluster.events("sm-1", "login", account=alice.bare) and cluster.events("sm-1", "login-refused", claimed=alice.name)
     assert "wrong" not in audit and "secret" not in audit
+
+
+def test_an_account_that_is_kicked_while_it_logs_in_is_in_or_out(cluster, unique):
+    """Also one whose session is being committed: no half session is left."""
+    name = cluster.adduser(unique("kicked"))
+    jid, done = f"{name}@localhost", threading.Event()
+
+    def kick():
+        while not done.is_set():
+            cluster.ctl("kick", jid, check=False)
+
+    kicker = threading.Thread(target=kick)
+    kicker.start()
+    try:
+        for _ in range(15):
+            client = cluster.client(name)
+            with contextlib.suppress(Closed, AssertionError, OSError, ssl.SSLError):
+                client.login("desk").ping()
+            client.close()
+    finally:
+        done.set()
+        kicker.join()
+    cluster.client(name).login("desk").ping()
+    cluster.close_clients()
+    deadline = time.monotonic() + 20
+    while jid in cluster.ctl("sessions").stdout:
+        assert time.monotonic() < deadline, cluster.ctl("sessions").stdout
+        time.sleep(0.05)

@@ -4,10 +4,10 @@
 #include "common/buf.h"
 #include "common/mem.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
+
+#include <cmocka.h>
 
 static const char secret[] = "what nobody may find";
 
