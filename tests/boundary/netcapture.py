@@ -162,13 +162,17 @@ def parse_above(kind, ends, data):
     return Packet(kind, *ends, flags=data[0] if data else 0, payload=data)
 
 
+def is_first(p):
+    return p.protocol == TCP and p.flags & (SYN | ACK) == SYN
+
+
 def attempts(path):
     """First packets: who opened what toward whom."""
     seen, found = set(), set()
     for p in packets(path):
         name = NAMES.get(p.protocol, str(p.protocol))
         if p.protocol == TCP:
-            if p.flags & (SYN | ACK) == SYN:
+            if is_first(p):
                 found.add(Attempt(name, p.source, p.target, p.dport))
         elif p.protocol in ECHO:
             if p.flags == ECHO[p.protocol]:

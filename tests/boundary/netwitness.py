@@ -1,12 +1,13 @@
 """Who watches a split cluster: captures on every cable, rules in the firewalls of hosts and wire that note what begins, the kernel's tables of
 sockets, files and memory. All of it ends in one netcheck.Evidence."""
+import collections
 import json
 import pathlib
 import socket
 import struct
 import tempfile
 
-from netcapture import Attempt, Capture, attempts, plain_text, streams, whole
+from netcapture import Attempt, Capture, attempts, is_first, packets, plain_text, streams, whole
 from netcheck import Declared, Evidence
 from netsecrets import of_memory, of_tree
 
@@ -108,6 +109,10 @@ class Witness:
 
     def memory(self):
         return {f"memory:{n}": lambda p=p: of_memory(p) for h in self.dmz for n, p in h.pids().items()}
+
+    def dials(self, host):
+        """{(source, target, port): how many connections began} on a host's cable."""
+        return collections.Counter((p.source, p.target, p.dport) for p in packets(self.capture.path(host)) if is_first(p))
 
     def undeclared(self):
         """Packets that began something which the plan does not have, as the perimeter's own rules counted them."""
