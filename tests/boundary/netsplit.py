@@ -12,6 +12,7 @@ import sys
 from network import ROOT, Network, binaries
 
 sys.path.insert(0, str(ROOT / "tests/e2e"))
+from cluster import SANITIZER_MARKS  # noqa: E402
 from xmpp import Client  # noqa: E402
 
 PASSPHRASE = "correct horse battery staple"
@@ -128,9 +129,12 @@ class Split:
         return c
 
     def close(self):
+        """Ends all; fails when a sanitizer spoke."""
         for c in self.clients:
             c.close()
+        said = {log.stem: log.read_text(errors="replace") for log in self.network.folder.glob("*/var/log/manager/*.log")}
         self.network.close()
+        assert not [n for n, text in said.items() if any(m in text for m in SANITIZER_MARKS)], [text[-6000:] for text in said.values()]
 
     def __enter__(self):
         return self

@@ -114,7 +114,7 @@ class Story:
     # --- death ---
 
     def kill(self, process):
-        """kill -9, and starts it again. Whoever is connected elsewhere goes on; the others come back."""
+        """kill -9, and starts it again, while people talk. Whoever is connected elsewhere goes on; the others come back."""
         host = self.split.host_of(process)
         lost = [n for n in self.online if PROCESS_OF[GATES[n]] == process]
         others = [n for n in self.online if n not in lost]
@@ -123,8 +123,10 @@ class Story:
             self.online.pop(n).expect_close()
         if process.startswith("c2s"):
             self.talk(*others)  # before it is back
+        said = [(to, self.say(sender, to)) for sender in others for to in others]
         host.start(process)
-        self.talk(*others)
+        for to, body in said:
+            self.online[to].expect("message", timeout=40, body=body)
         for n in lost:
             self.login(n)
         self.talk(*self.online)
@@ -170,7 +172,8 @@ def of_plan(split):
     found += key_parts(f"key of {DOMAIN}", split.folder / "tls" / f"{DOMAIN}.key", *gates)
     rows = dict(netsecrets.store_rows(split.hosts["core-1"].file("/var/lib/sallyport/sm-1"), split.folder, "SELECT name, value FROM meta"))
     found += [secret(f"the store's {n}", bytes(rows[n])) for n in ("auth-server-secret", "adopt_key")]
-    return found
+    # By it the names of accounts are spread over session managers; routers need it, nobody else.
+    return [*found, secret("the store's slot_key", bytes(rows["slot_key"]), *(["wire:gate-1", "memory:router-1"] if split.layout == "b" else []))]
 
 
 def places_of(split, *processes):
