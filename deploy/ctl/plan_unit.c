@@ -144,7 +144,10 @@ static void write_firewall(struct plan *p, struct plan_bundle *b)
 
     buf_add(out, STR("# Made by sallyportctl plan.\n[Unit]\nDescription=Sallyport firewall table "
                      "(inet sallyport)\nDocumentation=man:nft(8)\n"
-                     "After=nftables.service\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"));
+                     "After=nftables.service\n"
+                     /* whose reload may flush every table */
+                     "ReloadPropagatedFrom=nftables.service\n\n[Service]\nType="
+                     "oneshot\nRemainAfterExit=yes\n"));
     buf_printf(out,
                "ExecStart=/usr/sbin/nft -f %s/sallyport.nft\nExecReload=/usr/sbin/nft -f "
                "%s/sallyport.nft\n",

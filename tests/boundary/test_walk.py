@@ -188,6 +188,7 @@ def test_our_user_in_the_dmz_cannot_dial_inwards(walked):
 
 def test_a_flushed_ruleset_is_loaded_again_by_a_reload(walked):
     host = walked.hosts["gate-1"]
+    assert "\nReloadPropagatedFrom=nftables.service\n" in host.text("/etc/systemd/system/sallyport-firewall.service")
     walked.run(host, "nft flush ruleset")
     walked.systemctl(host, ["reload", "sallyport-firewall.service"])
     assert "dport 5275" in walked.run(host, "nft list table inet sallyport")
