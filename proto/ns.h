@@ -31,6 +31,14 @@
 #define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register" /* XEP-0077 */
 #define NS_DELAY "urn:xmpp:delay"                            /* XEP-0203 */
 #define NS_OFFLINE_FEATURE "msgoffline"                      /* XEP-0160 §4 */
+#define NS_CARBONS "urn:xmpp:carbons:2"                      /* XEP-0280 */
+#define NS_FORWARD "urn:xmpp:forward:0"                      /* XEP-0297 */
+#define NS_HINTS "urn:xmpp:hints"                            /* XEP-0334 */
+#define NS_CHAT_STATES "http://jabber.org/protocol/chatstates" /* XEP-0085 */
+#define NS_RECEIPTS "urn:xmpp:receipts"                      /* XEP-0184 */
+#define NS_MARKERS "urn:xmpp:chat-markers:0"                 /* XEP-0333 */
+#define NS_MUC_USER "http://jabber.org/protocol/muc#user"    /* XEP-0045 */
+#define NS_CONFERENCE "jabber:x:conference"                  /* XEP-0249 */
 #define NS_DATA_FORMS "jabber:x:data"                        /* XEP-0004 */
 #define NS_XML "http://www.w3.org/XML/1998/namespace"
 #define NS_LINK "urn:sallyport:link:1"                       /* LINK.md */

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
+#include "sm/carbons.h"
 #include "sm/deliver_table.h"
 #include "sm/iq.h"
 #include "sm/metrics.h"
@@ -22,6 +23,7 @@ struct job {
     struct sm *sm;
     struct stanza *stanza;
     struct origin *origin;
+    bool is_again; /* it was delivered before, and copied then */
 };
 
 void deliver_error(struct sm *sm, const struct stanza *stanza, enum stanza_error e, struct str text, struct origin *origin)
@@ -125,13 +127,14 @@ static void send_unsubscribed(const struct job *j)
     stanza_unref(reply);
 }
 
-static void store_offline(struct account *a, const struct job *j)
+/* What is not worth keeping is lost without a word. */
+static bool store_offline(struct account *a, const struct job *j)
 {
-    if (offline_may_store(j->stanza))
-        offline_store(a, j->stanza, j->origin);
+    return !offline_may_store(j->stanza) || offline_store(a, j->stanza, j->origin);
 }
 
-static void act(struct account *a, struct session *s, enum deliver_action action, const struct job *j)
+/* Returns whether the account has taken it: a message that was refused is not copied (XEP-0280 §7). */
+static bool act(struct account *a, struct session *s, enum deliver_action action, const struct job *j)
 {
     int highest;
 
@@ -142,11 +145,10 @@ static void act(struct account *a, struct session *s, enum deliver_action action
         deliver_error(j->sm, j->stanza, STANZA_SERVICE_UNAVAILABLE, STR_NONE, j->origin);
         break;
     case DELIVER_OFFLINE:
-        store_offline(a, j);
-        break;
+        return store_offline(a, j);
     case DELIVER_RESOURCE:
         session_send_stanza(s, j->stanza, j->origin);
-        break;
+        return true;
     case DELIVER_IF_SHARED:
         if (shares_presence(a, s, &j->stanza->from))
             session_send_stanza(s, j->stanza, j->origin);
@@ -156,10 +158,10 @@ static void act(struct account *a, struct session *s, enum deliver_action action
     case DELIVER_BEST:
         resources_of(a, &highest);
         send_to(a, highest, j);
-        break;
+        return true;
     case DELIVER_ALL:
         send_to(a, 0, j);
-        break;
+        return true;
     case DELIVER_ANSWER:
         answer_iq(j);
         break;
@@ -173,6 +175,21 @@ static void act(struct account *a, struct session *s, enum deliver_action action
         send_unsubscribed(j);
         break;
     }
+    return false;
+}
+
+/* To those whom the action leaves out. */
+static void copy(struct account *a, const struct session *s, enum deliver_action action, const struct job *j)
+{
+    struct carbons_got got = { .lowest = CARBONS_NOBODY };
+
+    if (action == DELIVER_BEST)
+        resources_of(a, &got.lowest);
+    else if (action == DELIVER_ALL)
+        got.lowest = 0;
+    else
+        got.one = action == DELIVER_RESOURCE ? s : offline_recipient(a);
+    carbons_received(a, j->stanza, &got, j->origin);
 }
 
 static void to_account(struct account *a, const struct job *j)
@@ -180,14 +197,14 @@ static void to_account(struct account *a, const struct job *j)
     const struct stanza *st = j->stanza;
     struct session *s = a && str_is_set(st->to.resource) ? account_session(a, st->to.resource) : NULL;
     struct deliver_case c = { .kind = st->kind, .type = st->type };
+    enum deliver_action action;
     int highest;
 
     c.target = !str_is_set(st->to.resource) ? DELIVER_TO_BARE : s ? DELIVER_TO_MATCH : DELIVER_TO_NO_MATCH;
     c.resources = a ? resources_of(a, &highest) : DELIVER_NO_ACCOUNT;
-    if (a && must_queue_offline(a, st))
-        act(a, s, DELIVER_OFFLINE, j);
-    else
-        act(a, s, deliver_decide(&c), j);
+    action = a && must_queue_offline(a, st) ? DELIVER_OFFLINE : deliver_decide(&c);
+    if (act(a, s, action, j) && st->kind == STANZA_MESSAGE && !j->is_again)
+        copy(a, s, action, j);
 }
 
 static struct job *job_new(struct sm *sm, struct stanza *stanza, struct origin *origin)
@@ -367,14 +384,18 @@ static void on_found_again(void *owner, struct account *a, enum err e)
     job_free(j);
 }
 
-/* What was sent to a session: to a local account. Presence is of no use any more. */
+/* What was sent to a session: to a local account. Presence is of no use any more; a copy was for that client alone. */
 void deliver_again(struct sm *sm, struct str payload, struct origin *origin)
 {
     struct stanza *st = stanza_new(STANZA_MESSAGE, TYPE_NONE);
+    struct job *j;
 
     if (xml_parse(sm->parser, XML_ALONE, &xml_default_limits, payload, &st->arena, &st->el) == XML_OK &&
         stanza_read(st) == STANZA_OK && st->kind != STANZA_PRESENCE && jid_is_set(&st->to) && jid_is_set(&st->from) &&
-        str_is_set(st->to.local) && sm_is_hosted(sm, st->to.domain))
-        account_with(sm, &st->to, on_found_again, job_new(sm, st, origin));
+        str_is_set(st->to.local) && sm_is_hosted(sm, st->to.domain) && !carbons_is_copy(st)) {
+        j = job_new(sm, st, origin);
+        j->is_again = true;
+        account_with(sm, &st->to, on_found_again, j);
+    }
     stanza_unref(st);
 }

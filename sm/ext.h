@@ -105,6 +105,10 @@ void ext_account(struct iq *iq,
 /* Full JIDs of the account's available resources; count is returned. */
 size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, struct jid **out_jids);
 
+/* The sender's session wants copies of messages, or no longer (XEP-0280): answers when that is noted, and frees iq. It survives this
+ * process: the request is taken over when the session's row says so. */
+enum stanza_error ext_set_carbons(struct iq *iq, bool is_on);
+
 /* Accounts: XEP-0077. */
 void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,
                   void (*done)(struct iq *iq, enum err e));

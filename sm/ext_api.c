@@ -156,6 +156,22 @@ bool ext_may_change_password(const struct sm *sm, struct str host)
     return conf && conf->may_change_password;
 }
 
+/* --- sessions --------------------------------------------------------------------------------- */
+
+enum stanza_error ext_set_carbons(struct iq *iq, bool is_on)
+{
+    struct session *s = iq->session;
+
+    if (!s)
+        return STANZA_NOT_ALLOWED;
+    if (s->has_carbons != is_on) {
+        s->has_carbons = is_on;
+        session_save(s, iq->origin);
+    }
+    iq_reply(iq, NULL);
+    return STANZA_OK;
+}
+
 /* --- the cluster ------------------------------------------------------------------------------ */
 
 size_t ext_components(struct sm *sm, struct arena *arena, struct str **out_names)

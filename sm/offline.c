@@ -13,8 +13,6 @@
 
 #include <time.h>
 
-#define NS_CHAT_STATES "http://jabber.org/protocol/chatstates" /* XEP-0085 */
-
 enum { READ_AT_ONCE = 64 };
 static const int64_t DAY_US = 86400000000;
 
@@ -153,7 +151,7 @@ static void put(struct account *a, const struct stanza *stanza, const struct fra
         a->offline_run->is_due = true;
 }
 
-void offline_store(struct account *a, const struct stanza *stanza, struct origin *origin)
+bool offline_store(struct account *a, const struct stanza *stanza, struct origin *origin)
 {
     struct buf payload = { 0 };
     struct frame_id id;
@@ -161,13 +159,14 @@ void offline_store(struct account *a, const struct stanza *stanza, struct origin
     if (a->offline_count >= a->sm->conf->max_offline || store_is_busy(a->sm->store)) {
         metric_inc(&sm_metric_offline_refused);
         deliver_error(a->sm, stanza, STANZA_SERVICE_UNAVAILABLE, STR_NONE, origin);
-        return;
+        return false;
     }
     xml_write(&payload, stanza->el, STR_NONE);
     id = id_of(a->sm, origin, buf_str(&payload));
     if (!is_under_way(a, &id, buf_str(&payload), origin))
         put(a, stanza, &id, origin);
     buf_fini(&payload);
+    return true;
 }
 
 /* --- delivering -------------------------------------------------------------------------------------------------- */
@@ -262,6 +261,11 @@ void offline_deliver(struct session *s)
     account_pin(a);
     a->offline_run = r;
     read_on(r);
+}
+
+const struct session *offline_recipient(const struct account *a)
+{
+    return a->offline_run ? session_of(a->offline_run) : NULL;
 }
 
 void offline_continue(struct session *s)

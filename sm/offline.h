@@ -10,11 +10,13 @@ struct store_tx;
 /* Whether it is kept: normal or chat, and more than a chat state (XEP-0160 §3). */
 bool offline_may_store(const struct stanza *stanza);
 
-/* Beyond max_offline, or when the store fails: an error to the sender. origin waits for the commit. */
-void offline_store(struct account *a, const struct stanza *stanza, struct origin *origin);
+/* Beyond max_offline, or when the store fails: an error to the sender. origin waits for the commit. false: it was refused at once. */
+bool offline_store(struct account *a, const struct stanza *stanza, struct origin *origin);
 
 /* The session takes messages now. */
 void offline_deliver(struct session *s);
+/* The one that messages out of the store are being given to, and what comes behind them; or NULL. */
+const struct session *offline_recipient(const struct account *a);
 /* Its queue has room again. */
 void offline_continue(struct session *s);
 /* A session of the account ended before it had taken all that was given to it. */

@@ -43,6 +43,7 @@ struct session {
     int8_t priority;
     bool is_interested;        /* asked for the roster (§2.2) */
     bool has_roster_version;   /* its client knows versions (§2.6) */
+    bool has_carbons;          /* its client wants copies (XEP-0280) */
     struct list directed;      /* struct session_directed */
     uint32_t directed_count;
     int64_t opened_us;
@@ -80,7 +81,7 @@ static inline bool session_is_available(const struct session *s)
     return (s->state == SESSION_ACTIVE || s->state == SESSION_LOADED) && s->presence != NULL;
 }
 
-/* Writes presence, priority, interest and directed presence into the session's row; origin waits for the commit. */
+/* Writes presence, priority, directed presence and what its client has asked for into the session's row; origin waits for the commit. */
 void session_save(struct session *s, struct origin *origin);
 
 /* Ends it from our side: the stream error (STREAM_OK: none) goes down; presence, directed presence and what was not delivered are dealt with. */

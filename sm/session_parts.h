@@ -75,8 +75,7 @@ void session_row_delete(struct session *s, void (*done)(void *owner, enum err e,
 struct session_row {
     struct str id, account, c2s, conn, addr, resource, presence, directed; /* presence absent: none */
     int64_t opened_us;
-    int64_t priority, up;
-    bool is_interested, has_roster_version;
+    int64_t priority, wishes, up;
 };
 void session_row_read(struct store_rows *rows, struct session_row *out_row);
 struct session *session_load(struct sm *sm, struct account *a, const struct session_row *row);

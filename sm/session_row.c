@@ -46,7 +46,15 @@ void session_row_delete(struct session *s, void (*done)(void *owner, enum err e,
     store_submit(tx, done, owner);
 }
 
-/* --- what RFC 6121 keeps ----------------------------------------------------------------------------------------- */
+/* --- what RFC 6121 keeps, and what extensions do ------------------------------------------------------------------ */
+
+/* The column interested: what its client has asked for. */
+enum { ROW_ROSTER = 1, ROW_ROSTER_VERSION = 2, ROW_CARBONS = 4 };
+
+static int64_t wishes_of(const struct session *s)
+{
+    return (s->is_interested ? ROW_ROSTER : 0) | (s->has_roster_version ? ROW_ROSTER_VERSION : 0) | (s->has_carbons ? ROW_CARBONS : 0);
+}
 
 /* One JID a line: no JID holds a line end (RFC 7622). */
 static void write_directed(struct buf *out, const struct session *s)
@@ -74,7 +82,7 @@ void session_save(struct session *s, struct origin *origin)
     store_add(tx, STORE_SESSION_SAVE);
     store_bind_blob(tx, s->presence ? bytes_str(s->presence) : STR_NONE);
     store_bind_int(tx, s->priority);
-    store_bind_int(tx, s->is_interested | s->has_roster_version << 1);
+    store_bind_int(tx, wishes_of(s));
     store_bind_text(tx, buf_str(&directed));
     store_bind_int(tx, (int64_t)s->channel.up_taken);
     store_bind_blob(tx, str_of(s->id, sizeof s->id));
@@ -95,8 +103,7 @@ void session_row_read(struct store_rows *rows, struct session_row *out_row)
                                      .resource = store_text(rows, 6),
                                      .presence = store_text(rows, 7),
                                      .priority = store_int(rows, 8),
-                                     .is_interested = (store_int(rows, 9) & 1) != 0,
-                                     .has_roster_version = (store_int(rows, 9) & 2) != 0,
+                                     .wishes = store_int(rows, 9),
                                      .directed = store_text(rows, 10),
                                      .up = store_int(rows, 11) };
 }
@@ -108,8 +115,9 @@ static void restore(struct session *s, const struct session_row *row)
     if (str_is_set(row->presence) && row->presence.n > 0)
         s->presence = bytes_new(row->presence);
     s->priority = (int8_t)row->priority;
-    s->is_interested = row->is_interested;
-    s->has_roster_version = row->has_roster_version;
+    s->is_interested = (row->wishes & ROW_ROSTER) != 0;
+    s->has_roster_version = (row->wishes & ROW_ROSTER_VERSION) != 0;
+    s->has_carbons = (row->wishes & ROW_CARBONS) != 0;
     while (str_is_set(rest) && rest.n > 0) {
         struct str one = str_cut(&rest, '\n');
 

@@ -13,5 +13,6 @@ extern const struct ext xep0092_version;
 extern const struct ext xep0157_contact;
 extern const struct ext xep0199_ping;
 extern const struct ext xep0202_time;
+extern const struct ext xep0280_carbons;
 
 #endif

@@ -98,3 +98,18 @@ def test_mcabber_chats(cluster, unique, terminal, tmp_path):
     bob.message(got.get("from"), "hello to you")
     t.type("").wait("hello to you")  # chat mode shows the buffer
     t.quit("/quit")
+
+
+def test_profanity_shows_what_the_other_client_of_its_account_hears_and_says(cluster, unique, terminal):
+    """XEP-0280."""
+    name, bob = cluster.adduser(unique("prof")), cluster.online(unique("bob"))
+    desk = cluster.online(name, "desk", -1)
+    t = profanity(cluster, terminal, name)
+    t.type("/carbons on").wait("carbons preference enabled")
+    t.type(f"/msg {bob.bare} hello from profanity")
+    bob.expect("message", body="hello from profanity")
+    bob.message(desk.jid, "for the desk alone")
+    t.wait("for the desk alone")
+    desk.message(bob.bare, "from the desk")
+    t.wait("from the desk")
+    t.quit("/quit")
