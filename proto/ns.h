@@ -31,6 +31,8 @@
 #define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register" /* XEP-0077 */
 #define NS_DELAY "urn:xmpp:delay"                            /* XEP-0203 */
 #define NS_OFFLINE_FEATURE "msgoffline"                      /* XEP-0160 §4 */
+#define NS_BLOCKING "urn:xmpp:blocking"                      /* XEP-0191 */
+#define NS_BLOCKING_ERRORS "urn:xmpp:blocking:errors"        /* XEP-0191 §3.3 */
 #define NS_CARBONS "urn:xmpp:carbons:2"                      /* XEP-0280 */
 #define NS_FORWARD "urn:xmpp:forward:0"                      /* XEP-0297 */
 #define NS_HINTS "urn:xmpp:hints"                            /* XEP-0334 */

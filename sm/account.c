@@ -1,10 +1,12 @@
-/* Accounts in memory. Loading is three queries in a row of the store's queue: the account, its roster, how many messages wait. Who asks meanwhile
+/* Accounts in memory. Loading is four queries in a row of the store's queue: the account, its roster, whom it has blocked, how many
+ * messages wait. Who asks meanwhile
  * waits, in order. Deletion is account_delete.c's. */
 #include "sm/account.h"
 
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account_parts.h"
+#include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/metrics.h"
 #include "sm/offline.h"
@@ -35,6 +37,7 @@ static void free_account(struct account *a)
     deliver_forget(a);
     table_remove(&a->sm->accounts, a->jid.bare);
     roster_free(a->roster);
+    block_clear(&a->blocked);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
     metric_dec(&sm_metric_accounts);
@@ -123,6 +126,7 @@ static void finish(struct account *a, enum err e)
     }
     timer_stop(&a->idle);
     roster_free(a->roster);
+    block_clear(&a->blocked);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
     metric_dec(&sm_metric_accounts);
@@ -134,6 +138,8 @@ static void on_count(void *owner, enum err e, struct store_rows *rows)
 
     if (e == ERR_OK && rows && store_next(rows))
         a->offline_count = store_int(rows, 0);
+    if (e == ERR_OK && a->is_half)
+        e = ERR_IO;
     finish(a, e != ERR_OK ? e : a->is_missing ? ERR_NOT_FOUND : ERR_OK);
 }
 
@@ -143,6 +149,17 @@ static void on_roster(void *owner, enum err e, struct store_rows *rows)
 
     if (e == ERR_OK && rows)
         roster_load(a->roster, rows);
+}
+
+static void on_blocked(void *owner, enum err e, struct store_rows *rows)
+{
+    struct account *a = owner;
+
+    a->is_half = e != ERR_OK || !rows; /* without its blocklist it is not to be used */
+    if (a->is_half)
+        return;
+    block_clear(&a->blocked);
+    block_load(&a->blocked, rows);
 }
 
 static void on_account(void *owner, enum err e, struct store_rows *rows)
@@ -174,6 +191,7 @@ static void load(struct account *a)
     timer_stop(&a->idle);
     query(a, STORE_ACCOUNT_GET, on_account);
     query(a, STORE_ROSTER_LOAD, on_roster);
+    query(a, STORE_BLOCK_LOAD, on_blocked);
     query(a, STORE_OFFLINE_COUNT, on_count);
 }
 
@@ -184,6 +202,7 @@ static struct account *make(struct sm *sm, const struct jid *bare)
     a->sm = sm;
     a->host = sm_host(sm, bare->domain);
     a->roster = roster_new();
+    block_init(&a->blocked);
     jid_split(str_from(str_dup(bare->bare)), &a->jid);
     list_init(&a->sessions);
     list_init(&a->waiters);

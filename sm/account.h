@@ -12,6 +12,7 @@ struct account {
     const struct sm_host_conf *host;
     struct list sessions;     /* struct session, bound ones, newest last */
     struct roster *roster;    /* never NULL once loaded */
+    struct table blocked;     /* whom it has blocked (sm/block.h) */
     bool is_loaded;
     struct list waiters;
     uint32_t pins;            /* reasons to stay in memory besides sessions */
@@ -22,7 +23,7 @@ struct account {
     uint64_t offline_puts;
     int64_t offline_after_us;  /* rows up to this stamp were given to a session */
     struct offline_run *offline_run;
-    bool is_loading, is_missing;
+    bool is_loading, is_missing, is_half;
     /* Subscriptions that come in are shown when they are stored; what comes behind one goes behind it (deliver.c). */
     uint64_t inbound_begun, inbound_done;
     uint32_t stops; /* deliver_stop */

@@ -40,7 +40,8 @@ static void on_deleted(void *owner, enum err e, int64_t changes)
 
 static void delete_rows(struct deletion *d)
 {
-    static const enum store_statement statements[] = { STORE_ROSTER_CLEAR, STORE_DATA_CLEAR, STORE_OFFLINE_CLEAR, STORE_SECRET_DELETE,
+    static const enum store_statement statements[] = { STORE_ROSTER_CLEAR, STORE_BLOCK_CLEAR,
+                                                       STORE_DATA_CLEAR, STORE_OFFLINE_CLEAR, STORE_SECRET_DELETE,
                                                        STORE_USE_CLEAR, STORE_ACCOUNT_DELETE };
     struct store_tx *tx = store_begin(d->sm->store);
 

@@ -38,6 +38,8 @@ static const struct conf_key keys[] = {
       "Sessions of one account at a time." },
     { "max_roster_items", CONF_INT, AT(max_roster_items), "1000", 1, 100000, NULL, CONF_AT_RELOAD,
       "Contacts in one roster, pending requests included." },
+    { "max_blocked", CONF_INT, AT(max_blocked), "1000", 0, 100000, NULL, CONF_AT_RELOAD,
+      "JIDs that one account may block (XEP-0191)." },
     { "max_offline", CONF_INT, AT(max_offline), "1000", 0, 1000000, NULL, CONF_AT_RELOAD,
       "Messages kept for one account that is away; more are refused with service-unavailable." },
     { "max_data", CONF_SIZE, AT(max_data_bytes), "512k", 1024, 64 * MIB, NULL, CONF_AT_RELOAD,

@@ -31,7 +31,7 @@ struct sm_conf {
     int64_t auth_retries;     /* per connection (RFC 6120 §6.4.5) */
     int bind_conflict;        /* enum sm_bind_conflict */
     int64_t max_resources;    /* sessions of one account */
-    int64_t max_roster_items, max_offline, max_data_bytes;
+    int64_t max_roster_items, max_blocked, max_offline, max_data_bytes;
     int64_t account_idle_ms;  /* an account without sessions stays in memory so long */
     int64_t session_window, session_window_bytes; /* down frames under way to one client */
     int64_t session_queue, session_queue_bytes;   /* behind the window, per session */

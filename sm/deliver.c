@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
+#include "sm/block.h"
 #include "sm/carbons.h"
 #include "sm/deliver_table.h"
 #include "sm/iq.h"
@@ -192,6 +193,16 @@ static void copy(struct account *a, const struct session *s, enum deliver_action
     carbons_received(a, j->stanza, &got, j->origin);
 }
 
+/* XEP-0191 §3.3: presence is not even answered; all else is, as if nobody were there. */
+static bool is_refused(const struct account *a, const struct job *j)
+{
+    if (!a || !block_is_blocked(a, &j->stanza->from))
+        return false;
+    if (j->stanza->kind != STANZA_PRESENCE)
+        deliver_error(j->sm, j->stanza, STANZA_SERVICE_UNAVAILABLE, STR_NONE, j->origin);
+    return true;
+}
+
 static void to_account(struct account *a, const struct job *j)
 {
     const struct stanza *st = j->stanza;
@@ -200,6 +211,8 @@ static void to_account(struct account *a, const struct job *j)
     enum deliver_action action;
     int highest;
 
+    if (is_refused(a, j))
+        return;
     c.target = !str_is_set(st->to.resource) ? DELIVER_TO_BARE : s ? DELIVER_TO_MATCH : DELIVER_TO_NO_MATCH;
     c.resources = a ? resources_of(a, &highest) : DELIVER_NO_ACCOUNT;
     action = a && must_queue_offline(a, st) ? DELIVER_OFFLINE : deliver_decide(&c);
@@ -365,6 +378,8 @@ static void again(struct account *a, const struct job *j)
     struct deliver_case c = { .kind = STANZA_MESSAGE, .type = TYPE_CHAT, .target = DELIVER_TO_NO_MATCH };
     int highest;
 
+    if (is_refused(a, j))
+        return;
     if (!a || j->stanza->type != TYPE_NORMAL || account_session(a, j->stanza->to.resource) || must_queue_offline(a, j->stanza)) {
         to_account(a, j);
         return;

@@ -2,6 +2,7 @@
 #include "sm/deliver.h"
 
 #include "proto/ns.h"
+#include "sm/block.h"
 #include "sm/carbons.h"
 #include "sm/iq.h"
 #include "sm/offline.h"
@@ -75,6 +76,21 @@ static void iq(struct session *s, struct stanza *stanza, struct origin *origin)
     }
 }
 
+/* XEP-0191 §3.3, to the client itself: what is delivered from the blocked JID would be refused. */
+static void refuse_blocked(struct session *s, const struct stanza *stanza, struct origin *origin)
+{
+    struct stanza *reply = stanza_error_reply(stanza, STANZA_NOT_ACCEPTABLE, STR_NONE);
+    struct xml *error;
+
+    if (!reply)
+        return;
+    error = xml_child(reply->el, NULL, "error");
+    xml_set(error, &reply->arena, "type", STR("cancel"));
+    xml_add(error, &reply->arena, NS_BLOCKING_ERRORS, "blocked");
+    session_send_stanza(s, reply, origin);
+    stanza_unref(reply);
+}
+
 void deliver_from_session(struct session *s, struct stanza *stanza, struct origin *origin)
 {
     struct jid own;
@@ -82,6 +98,10 @@ void deliver_from_session(struct session *s, struct stanza *stanza, struct origi
     stanza_set_from(stanza, &s->jid);
     if (jid_is_set(&stanza->to) && !str_eq(xml_attr(stanza->el, "to"), stanza->to.full))
         stanza_set_to(stanza, &stanza->to); /* normalised, as everybody else will see it */
+    if (block_is_blocked(s->account, &stanza->to)) {
+        refuse_blocked(s, stanza, origin);
+        return;
+    }
     switch (stanza->kind) {
     case STANZA_PRESENCE:
         presence(s, stanza, origin);

@@ -109,6 +109,13 @@ size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, str
  * process: the request is taken over when the session's row says so. */
 enum stanza_error ext_set_carbons(struct iq *iq, bool is_on);
 
+/* The own account's blocklist (XEP-0191). The sender's session hears of changes from now on. */
+size_t ext_blocked(struct iq *iq, struct str **out_jids);
+/* All of the change or nothing. Answers and frees iq on STANZA_OK. jids live in iq's arena. More than max_blocked:
+ * STANZA_RESOURCE_CONSTRAINT. */
+enum ext_block { EXT_BLOCK, EXT_UNBLOCK, EXT_UNBLOCK_ALL };
+enum stanza_error ext_block(struct iq *iq, enum ext_block what, struct jid *jids, size_t count);
+
 /* Accounts: XEP-0077. */
 void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,
                   void (*done)(struct iq *iq, enum err e));

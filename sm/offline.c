@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
+#include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/metrics.h"
 #include "sm/session_parts.h"
@@ -200,6 +201,37 @@ static void give(struct session *s, struct store_rows *rows)
     queue_add(s, item);
 }
 
+/* It was stored before its sender was blocked (XEP-0191 §3.3). */
+static bool is_of_blocked(const struct account *a, struct str payload)
+{
+    struct stanza *st;
+    bool is_blocked;
+
+    if (a->blocked.count == 0)
+        return false;
+    st = stanza_new(STANZA_MESSAGE, TYPE_NONE);
+    is_blocked = xml_parse(a->sm->parser, XML_ALONE, &xml_default_limits, payload, &st->arena, &st->el) == XML_OK &&
+                 stanza_read(st) == STANZA_OK && block_is_blocked(a, &st->from);
+    stanza_unref(st);
+    return is_blocked;
+}
+
+static void on_dropped(void *owner, enum err e, int64_t changes)
+{
+    (void)owner;
+    (void)changes;
+    if (e != ERR_OK)
+        log_error("offline message of a blocked sender not marked", kv_err(e));
+}
+
+static void drop(struct session *s, struct store_rows *rows)
+{
+    struct frame_id id;
+
+    if (frame_id_read(store_text(rows, 0), &id) == ERR_OK)
+        offline_mark(s, store_begin(s->sm->store), &id, on_dropped, NULL);
+}
+
 static void read_on(struct offline_run *r);
 
 static void on_rows(void *owner, enum err e, struct store_rows *rows)
@@ -212,7 +244,7 @@ static void on_rows(void *owner, enum err e, struct store_rows *rows)
     r->is_reading = r->is_first = false;
     while (s && rows && store_next(rows)) {
         r->account->offline_after_us = store_int(rows, 1);
-        give(s, rows);
+        is_of_blocked(r->account, store_text(rows, 2)) ? drop(s, rows) : give(s, rows);
         count++;
     }
     if (!s || e != ERR_OK) {

@@ -5,6 +5,7 @@
 
 #include "common/bytes.h"
 #include "proto/ns.h"
+#include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/ext.h"
 #include "sm/presence_parts.h"
@@ -40,17 +41,17 @@ enum err presence_priority(const struct xml *presence, int8_t *out_priority)
 
 /* --- broadcast -------------------------------------------------------------------------------- */
 
-/* To all that are subscribed, and to the account's own resources, which are subscribed to each
+/* To all that are subscribed and not blocked (XEP-0191 §3.3), and to the account's own resources, which are subscribed to each
  * other (§4.2.2). */
 static void broadcast(struct session *s, struct str presence, struct origin *origin)
 {
     struct account *a = s->account;
     const struct roster_item *item;
 
-    presence_send(s->sm, presence, &a->jid, origin);
+    presence_send(s->sm, presence, &s->jid, &a->jid, origin);
     for (size_t at = 0; (item = table_next(&a->roster->items, &at));)
-        if (item->state & ROSTER_FROM)
-            presence_send(s->sm, presence, &item->jid, origin);
+        if ((item->state & ROSTER_FROM) && !block_is_blocked(a, &item->jid))
+            presence_send(s->sm, presence, &s->jid, &item->jid, origin);
 }
 
 static void make_available(struct session *s, const struct stanza *presence, int8_t priority)
@@ -104,7 +105,7 @@ static void end_directed(struct session *s, struct str presence, bool was_broadc
         const struct jid *to = &CONTAINER_OF(at, struct session_directed, at)->to;
 
         if (!was_broadcast || !roster_may_see(s->account, to))
-            presence_send(s->sm, presence, to, origin);
+            presence_send(s->sm, presence, &s->jid, to, origin);
     }
     presence_forget_all(s);
 }

@@ -23,6 +23,7 @@ void presence_session_ended(struct session *s, struct origin *origin);
 /* Directed presence of a session (§4.6): remembered (false: the list is full), and all of it
  * forgotten (a session that is freed). */
 bool presence_remember(struct session *s, struct str full);
+void presence_forget_one(struct session *s, struct session_directed *d);
 void presence_forget_all(struct session *s);
 
 /* The value of <priority/>: 0 without one. ERR_MALFORMED outside of -128 to 127, or for more than
@@ -36,8 +37,9 @@ void presence_write_to(struct buf *out, struct str presence, struct str to);
 void presence_write_unavailable(struct buf *out, const struct jid *from);
 
 /* Presence of ours (written, without to) for one JID: at no cost when that is an account without
- * sessions. */
-void presence_send(struct sm *sm, struct str presence, const struct jid *to, struct origin *origin);
+ * sessions, or one that has blocked from. */
+void presence_send(struct sm *sm, struct str presence, const struct jid *from, const struct jid *to,
+                   struct origin *origin);
 
 /* A subscription began or ended: sends our account's current presences to a contact (§3.1.5), or
  * unavailable (§3.2.1, §3.3). */

@@ -37,6 +37,11 @@ bool presence_remember(struct session *s, struct str full)
     return true;
 }
 
+void presence_forget_one(struct session *s, struct session_directed *d)
+{
+    drop(s, d);
+}
+
 void presence_forget_all(struct session *s)
 {
     LIST_FOR_EACH_SAFE(at, following, &s->directed)

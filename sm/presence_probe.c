@@ -1,6 +1,7 @@
 /* Who is there: answers to probes, and what a new resource is told without asking. RFC 6121 §4.3,
  * §4.6.6. */
 #include "proto/ns.h"
+#include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/presence_parts.h"
 
@@ -87,7 +88,8 @@ static void tell_presence_of(struct session *s, const struct account *contact,
     {
         const struct session *other = CONTAINER_OF(at, struct session, account_at);
 
-        if (other == s || !session_is_available(other))
+        if (other == s || !session_is_available(other) ||
+            block_is_blocked(s->account, &other->jid))
             continue;
         buf_clear(&out);
         presence_write_to(&out, bytes_str(other->presence), s->jid.full);
@@ -113,6 +115,8 @@ static void introduce_contact(struct session *s, const struct roster_item *item,
     bool is_local = str_is_set(item->jid.local) && sm_is_hosted(s->sm, item->jid.domain);
     const struct account *contact;
 
+    if (block_is_blocked(s->account, &item->jid)) /* XEP-0191 §3.3 */
+        return;
     if (item->request) /* §3.1.3 (4): at each login until it is answered */
         session_send(s, bytes_str(item->request), origin);
     if (!is_local && (item->state & ROSTER_TO))
@@ -124,7 +128,7 @@ static void introduce_contact(struct session *s, const struct roster_item *item,
     if (!is_local || !(item->state & ROSTER_TO))
         return;
     contact = account_in_memory(s->sm, item->jid.bare);
-    if (contact && roster_may_see(contact, &s->jid))
+    if (contact && roster_may_see(contact, &s->jid) && !block_is_blocked(contact, &s->jid))
         tell_presence_of(s, contact, origin);
 }
 

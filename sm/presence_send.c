@@ -2,6 +2,7 @@
  * §4.5.2. */
 #include "common/bytes.h"
 #include "common/log.h"
+#include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/presence_parts.h"
 
@@ -53,7 +54,8 @@ static void send_here(const struct account *a, struct str presence, const struct
     buf_fini(&out);
 }
 
-void presence_send(struct sm *sm, struct str presence, const struct jid *to, struct origin *origin)
+void presence_send(struct sm *sm, struct str presence, const struct jid *from, const struct jid *to,
+                   struct origin *origin)
 {
     const struct account *a;
 
@@ -63,7 +65,7 @@ void presence_send(struct sm *sm, struct str presence, const struct jid *to, str
     }
     a = account_in_memory(
         sm, to->bare); /* otherwise it has no sessions, and presence is not kept (§8.5.2.2.2) */
-    if (a)
+    if (a && !block_is_blocked(a, from))
         send_here(a, presence, to, origin);
 }
 
@@ -74,7 +76,7 @@ void presence_send_current(struct account *a, const struct jid *contact, struct 
         const struct session *s = CONTAINER_OF(at, struct session, account_at);
 
         if (session_is_available(s))
-            presence_send(a->sm, bytes_str(s->presence), contact, origin);
+            presence_send(a->sm, bytes_str(s->presence), &s->jid, contact, origin);
     }
 }
 
@@ -90,7 +92,7 @@ void presence_send_unavailable(struct account *a, const struct jid *contact, str
             continue;
         buf_clear(&out);
         presence_write_unavailable(&out, &s->jid);
-        presence_send(a->sm, buf_str(&out), contact, origin);
+        presence_send(a->sm, buf_str(&out), &s->jid, contact, origin);
     }
     buf_fini(&out);
 }

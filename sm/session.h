@@ -43,6 +43,7 @@ struct session {
     int8_t priority;
     bool is_interested;        /* asked for the roster (§2.2) */
     bool has_roster_version;   /* its client knows versions (§2.6) */
+    bool wants_blocklist;      /* asked for it, and hears of changes (XEP-0191 §3.3) */
     bool has_carbons;          /* its client wants copies (XEP-0280) */
     struct list directed;      /* struct session_directed */
     uint32_t directed_count;

@@ -15,6 +15,7 @@ const struct ext *const ext_list[] = {
     &xep0199_ping,  /* the most frequent request: found first */
     &xep0030_disco, /* asks all others for their features when it is asked; its place does not
                        matter */
+    &xep0191_blocking, /* what it decides holds in delivery, ahead of all hooks */
     &xep0280_carbons, /* a switch; copies are made by delivery itself */
     &xep0157_contact,
     &xep0054_vcard,

@@ -12,6 +12,7 @@ extern const struct ext xep0077_register;
 extern const struct ext xep0092_version;
 extern const struct ext xep0157_contact;
 extern const struct ext xep0199_ping;
+extern const struct ext xep0191_blocking;
 extern const struct ext xep0202_time;
 extern const struct ext xep0280_carbons;
 

@@ -49,6 +49,11 @@
     X(ROSTER_CLEAR, "DELETE FROM roster WHERE account = $1") \
     X(ROSTER_VERSION, "UPDATE account SET roster_version = $1 WHERE jid = $2") \
     X(ROSTER_LEAP, "UPDATE account SET roster_version = CASE WHEN roster_version < $1 THEN $1 ELSE roster_version + 1 END WHERE roster_version > 0") \
+    /* blocklists (XEP-0191) */ \
+    X(BLOCK_LOAD, "SELECT jid FROM blocked WHERE account = $1") \
+    X(BLOCK_PUT, "INSERT INTO blocked (slot, account, jid) VALUES ($1, $2, $3) ON CONFLICT (account, jid) DO NOTHING") \
+    X(BLOCK_DELETE, "DELETE FROM blocked WHERE account = $1 AND jid = $2") \
+    X(BLOCK_CLEAR, "DELETE FROM blocked WHERE account = $1") \
     /* offline messages: marked when delivered, so that an id is refused twice; purged after a day */ \
     X(OFFLINE_PUT, "INSERT INTO offline (slot, account, id, stamp_us, stanza, delivered_us) VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (account, id) DO NOTHING") \
     X(OFFLINE_COUNT, "SELECT count(*) FROM offline WHERE account = $1 AND delivered_us = 0") \
