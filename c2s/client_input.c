@@ -99,6 +99,7 @@ static const struct rule rules[] = {
     { PHASE_ACTIVE,     NS_CLIENT, "message",  on_stanza,       STREAM_OK },               /* §8 */
     { PHASE_ACTIVE,     NS_CLIENT, "presence", on_stanza,       STREAM_OK },
     { PHASE_ACTIVE,     NS_CLIENT, "iq",       on_stanza,       STREAM_OK },
+    { PHASE_ACTIVE,     NS_CSI,    NULL,       on_stanza,       STREAM_OK },               /* XEP-0352 §4.2 */
     { PHASE_COUNT,      NULL,      NULL,       NULL,            STREAM_UNSUPPORTED_STANZA_TYPE }, /* §4.9.3.24 */
 };
 

@@ -34,6 +34,7 @@
 #define NS_BLOCKING "urn:xmpp:blocking"                      /* XEP-0191 */
 #define NS_BLOCKING_ERRORS "urn:xmpp:blocking:errors"        /* XEP-0191 §3.3 */
 #define NS_CARBONS "urn:xmpp:carbons:2"                      /* XEP-0280 */
+#define NS_CSI "urn:xmpp:csi:0"                              /* XEP-0352 */
 #define NS_FORWARD "urn:xmpp:forward:0"                      /* XEP-0297 */
 #define NS_HINTS "urn:xmpp:hints"                            /* XEP-0334 */
 #define NS_CHAT_STATES "http://jabber.org/protocol/chatstates" /* XEP-0085 */

@@ -1,6 +1,5 @@
 /* Accounts in memory. Loading is four queries in a row of the store's queue: the account, its roster, whom it has blocked, how many
- * messages wait. Who asks meanwhile
- * waits, in order. Deletion is account_delete.c's. */
+ * messages wait. Who asks meanwhile waits, in order. Deletion is account_delete.c's. */
 #include "sm/account.h"
 
 #include "common/log.h"

@@ -54,6 +54,11 @@ static const struct conf_key keys[] = {
       "Stanzas waiting in memory behind the window of one client; what is beyond waits in the store." },
     { "session_queue_bytes", CONF_SIZE, AT(session_queue_bytes), "1M", 10000, 1024LL * MIB, NULL, CONF_AT_RELOAD,
       "Bytes waiting in memory behind the window of one client." },
+    { "csi_hold", CONF_INT, AT(csi_hold), "500", 0, 100000, NULL, CONF_AT_RELOAD,
+      "Presence and chat states that wait in memory for a client that says that nobody looks at it (XEP-0352); all of it goes down when there is more. "
+      "0: nothing waits." },
+    { "csi_hold_bytes", CONF_SIZE, AT(csi_hold_bytes), "256k", 4096, 64 * MIB, NULL, CONF_AT_RELOAD,
+      "Bytes of them." },
     { "store_after", CONF_DURATION, AT(store_after_ms), "1s", 100, HOUR, NULL, CONF_AT_RELOAD,
       "What a client has not taken in this time goes to the store, so that its sender need not wait." },
     { "lost_c2s", CONF_DURATION, AT(lost_c2s_ms), "5m", SECOND, 24 * HOUR, NULL, CONF_AT_RELOAD,

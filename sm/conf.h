@@ -35,6 +35,7 @@ struct sm_conf {
     int64_t account_idle_ms;  /* an account without sessions stays in memory so long */
     int64_t session_window, session_window_bytes; /* down frames under way to one client */
     int64_t session_queue, session_queue_bytes;   /* behind the window, per session */
+    int64_t csi_hold, csi_hold_bytes;             /* held back from a client that nobody looks at */
     int64_t store_after_ms;   /* what a client has not taken in this time goes to the store */
     int64_t c2s_history_ms;   /* who used which c2s is known so long */
     int64_t lost_c2s_ms;      /* sessions whose c2s does not come back in this time end */

@@ -40,12 +40,19 @@ struct ext_iq {
     enum stanza_error (*run)(struct iq *iq);
 };
 
+/* An element of a stream that is no stanza, from a client that is logged in. */
+struct ext_element {
+    const char *ns, *name;
+    void (*run)(struct session *s, struct origin *origin);
+};
+
 struct ext {
     const char *name;                    /* for the configuration key disabled */
     const char *doc;                     /* one line for the manual, with the XEP's number */
     const char *const *features;         /* disco#info of the server, NULL-terminated; or NULL */
     const char *const *account_features; /* disco#info of a bare JID; or NULL */
     const struct ext_iq *iqs;            /* ends with a zeroed row; or NULL */
+    const struct ext_element *elements;  /* ends with a zeroed row; or NULL */
     /* Adds children of <stream:features/> after authentication (before: for registration); or NULL.
      */
     void (*stream_features)(struct sm *sm, struct str host, bool is_authenticated,
@@ -108,6 +115,9 @@ size_t ext_resources(struct sm *sm, struct str account, struct arena *arena, str
 /* The sender's session wants copies of messages, or no longer (XEP-0280): answers when that is noted, and frees iq. It survives this
  * process: the request is taken over when the session's row says so. */
 enum stanza_error ext_set_carbons(struct iq *iq, bool is_on);
+
+/* The client of this session is not looked at, or is again (XEP-0352): in effect on return. */
+void ext_set_inactive(struct session *s, bool is_inactive, struct origin *origin);
 
 /* The own account's blocklist (XEP-0191). The sender's session hears of changes from now on. */
 size_t ext_blocked(struct iq *iq, struct str **out_jids);

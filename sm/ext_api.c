@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account.h"
+#include "sm/csi.h"
 #include "sm/auth/auth.h"
 #include "sm/ext.h"
 #include "sm/incident.h"
@@ -170,6 +171,11 @@ enum stanza_error ext_set_carbons(struct iq *iq, bool is_on)
     }
     iq_reply(iq, NULL);
     return STANZA_OK;
+}
+
+void ext_set_inactive(struct session *s, bool is_inactive, struct origin *origin)
+{
+    csi_set(s, is_inactive, origin);
 }
 
 /* --- the cluster ------------------------------------------------------------------------------ */

@@ -198,6 +198,7 @@ static void give(struct session *s, struct store_rows *rows)
     if (frame_id_read(store_text(rows, 0), &item->id) != ERR_OK)
         log_error("offline row without a good id", kv_text("session", s->id_text));
     metric_inc(&sm_metric_offline_delivered);
+    csi_flush(s); /* in the order in which it came */
     queue_add(s, item);
 }
 

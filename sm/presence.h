@@ -41,6 +41,10 @@ void presence_write_unavailable(struct buf *out, const struct jid *from);
 void presence_send(struct sm *sm, struct str presence, const struct jid *from, const struct jid *to,
                    struct origin *origin);
 
+/* A resource that may have missed presence of its contacts is told how they are now: that each is gone,
+ * and then who is there. */
+void presence_refresh(struct session *s, struct origin *origin);
+
 /* A subscription began or ended: sends our account's current presences to a contact (§3.1.5), or
  * unavailable (§3.2.1, §3.3). */
 void presence_send_current(struct account *a, const struct jid *contact, struct origin *origin);

@@ -140,3 +140,33 @@ void presence_introduce(struct session *s, struct origin *origin)
     for (size_t at = 0; (item = table_next(&s->account->roster->items, &at));)
         introduce_contact(s, item, origin);
 }
+
+/* Contacts on this cluster are known; others are asked, and their answers follow. */
+static void refresh_contact(struct session *s, const struct roster_item *item,
+                            struct origin *origin)
+{
+    bool is_local = str_is_set(item->jid.local) && sm_is_hosted(s->sm, item->jid.domain);
+    const struct account *contact = is_local ? account_in_memory(s->sm, item->jid.bare) : NULL;
+    struct buf gone = { 0 }, told = { 0 };
+
+    if (!(item->state & ROSTER_TO) || block_is_blocked(s->account, &item->jid))
+        return;
+    presence_write_unavailable(&gone, &item->jid);
+    presence_write_to(&told, buf_str(&gone), s->jid.full);
+    session_send(s, buf_str(&told), origin);
+    buf_fini(&gone);
+    buf_fini(&told);
+    if (!is_local)
+        send_plain(s, &item->jid, TYPE_PROBE, origin);
+    else if (contact && roster_may_see(contact, &s->jid) && !block_is_blocked(contact, &s->jid))
+        tell_presence_of(s, contact, origin);
+}
+
+void presence_refresh(struct session *s, struct origin *origin)
+{
+    const struct roster_item *item;
+
+    tell_presence_of(s, s->account, origin);
+    for (size_t at = 0; (item = table_next(&s->account->roster->items, &at));)
+        refresh_contact(s, item, origin);
+}

@@ -132,6 +132,7 @@ struct session *session_new(struct sm *sm, const struct session_seed *seed)
     list_init(&s->unsettled_at);
     list_init(&s->held);
     queue_init(&s->queue);
+    csi_init(&s->csi);
     timer_init(&s->timer, on_timer);
     s->peer = peers_c2s(sm, seed->c2s);
     list_push_back(&s->peer->sessions, &s->peer_at);
@@ -173,6 +174,7 @@ void session_free(struct session *s)
     free_held(s);
     channel_owner_fini(&s->channel);
     queue_fini(&s->queue);
+    csi_fini(&s->csi);
     acks_forget(s);
     presence_forget_all(s);
     bytes_unref(s->presence);
@@ -363,7 +365,8 @@ void session_send_bytes(struct session *s, struct bytes *payload, struct origin 
         deliver_again(s->sm, bytes_str(payload), origin);
         return;
     }
-    queue_add(s, queue_item_new(payload, &id, origin));
+    if (!csi_hold(s, payload))
+        queue_add(s, queue_item_new(payload, &id, origin));
 }
 
 void session_send(struct session *s, struct str payload, struct origin *origin)

@@ -5,6 +5,7 @@
 
 #include "proto/channel.h"
 #include "sm/account.h"
+#include "sm/csi.h"
 #include "sm/queue.h"
 
 struct peer;
@@ -45,6 +46,7 @@ struct session {
     bool has_roster_version;   /* its client knows versions (§2.6) */
     bool wants_blocklist;      /* asked for it, and hears of changes (XEP-0191 §3.3) */
     bool has_carbons;          /* its client wants copies (XEP-0280) */
+    struct csi csi;            /* whether its client is looked at, and what waits until it is */
     struct list directed;      /* struct session_directed */
     uint32_t directed_count;
     int64_t opened_us;

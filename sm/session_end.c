@@ -28,6 +28,7 @@ static void leave(struct session *s, struct origin *origin)
     bytes_unref(s->presence);
     s->presence = NULL;
     presence_forget_all(s);
+    csi_clear(&s->csi); /* nothing of it is of use to another resource */
     session_detach(s);
     timer_stop(&s->timer);
     session_set_state(s, SESSION_ENDING);

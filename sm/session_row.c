@@ -49,12 +49,12 @@ void session_row_delete(struct session *s, void (*done)(void *owner, enum err e,
 /* --- what RFC 6121 keeps, and what extensions do ------------------------------------------------------------------ */
 
 /* The column interested: what its client has asked for. */
-enum { ROW_ROSTER = 1, ROW_ROSTER_VERSION = 2, ROW_CARBONS = 4, ROW_BLOCKLIST = 8 };
+enum { ROW_ROSTER = 1, ROW_ROSTER_VERSION = 2, ROW_CARBONS = 4, ROW_BLOCKLIST = 8, ROW_INACTIVE = 16 };
 
 static int64_t wishes_of(const struct session *s)
 {
     return (s->is_interested ? ROW_ROSTER : 0) | (s->has_roster_version ? ROW_ROSTER_VERSION : 0) | (s->has_carbons ? ROW_CARBONS : 0) |
-           (s->wants_blocklist ? ROW_BLOCKLIST : 0);
+           (s->wants_blocklist ? ROW_BLOCKLIST : 0) | (s->csi.is_inactive ? ROW_INACTIVE : 0);
 }
 
 /* One JID a line: no JID holds a line end (RFC 7622). */
@@ -120,6 +120,7 @@ static void restore(struct session *s, const struct session_row *row)
     s->has_roster_version = (row->wishes & ROW_ROSTER_VERSION) != 0;
     s->has_carbons = (row->wishes & ROW_CARBONS) != 0;
     s->wants_blocklist = (row->wishes & ROW_BLOCKLIST) != 0;
+    s->csi.is_inactive = s->csi.is_incomplete = (row->wishes & ROW_INACTIVE) != 0;
     while (str_is_set(rest) && rest.n > 0) {
         struct str one = str_cut(&rest, '\n');
 

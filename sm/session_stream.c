@@ -119,9 +119,24 @@ static bool is_stanza_name(const struct xml *el)
     return xml_is(el, NS_CLIENT, "message") || xml_is(el, NS_CLIENT, "presence") || xml_is(el, NS_CLIENT, "iq");
 }
 
+/* Of an extension: neither a stanza nor the stream's own. */
+static const struct ext_element *find_element(const struct session *s, const struct xml *el)
+{
+    for (const struct ext *const *e = ext_list; *e; e++) {
+        const struct ext_element *row = ext_is_enabled(s->sm, *e) ? (*e)->elements : NULL;
+
+        for (; row && row->run; row++) {
+            if (xml_is(el, row->ns, row->name))
+                return row;
+        }
+    }
+    return NULL;
+}
+
 static void dispatch(struct session *s, struct stanza *stanza, struct origin *origin)
 {
     const struct xml *el = stanza->el;
+    const struct ext_element *element;
 
     if (xml_is(el, NS_LINK, "end"))
         on_end(s, el, origin);
@@ -131,6 +146,8 @@ static void dispatch(struct session *s, struct stanza *stanza, struct origin *or
         on_stanza(s, stanza, origin);
     else if (xml_is(el, NS_LINK, "restart"))
         on_restart(s, el, origin);
+    else if ((element = find_element(s, el)) != NULL)
+        element->run(s, origin);
     else
         session_end(s, STREAM_UNSUPPORTED_STANZA_TYPE, STR_NONE); /* §4.9.3.24 */
 }
