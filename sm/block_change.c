@@ -162,7 +162,7 @@ static void commit(struct change *c)
     struct sm *sm = c->account->sm;
     struct store_tx *tx = store_begin(sm->store);
 
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->count && !c->is_all; i++) {
         store_add(tx, c->what == EXT_BLOCK ? STORE_BLOCK_PUT : STORE_BLOCK_DELETE);
         if (c->what == EXT_BLOCK)
             store_bind_int(tx, sm_slot_of(sm, c->account->jid.bare));
