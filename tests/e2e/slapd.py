@@ -81,7 +81,7 @@ def free_port():
 
 
 def make_tls(folder):
-    """A CA and a certificate for 127.0.0.1; another CA that signed nothing."""
+    """A CA and a certificate for 127.0.0.1 and localhost; another CA that signed nothing."""
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
 
@@ -90,7 +90,8 @@ def make_tls(folder):
                 "-subj", f"/CN={ca}", "-days", "30")
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key", "-out", "server.csr",
             "-subj", "/CN=directory")
-    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
+    names = {"localhost", socket.gethostname(), socket.getfqdn()}  # libldap takes localhost for the machine's own name
+    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1," + ",".join(f"DNS:{n}" for n in sorted(names)) + "\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem", "-days", "30",
             "-extfile", "ext")
 

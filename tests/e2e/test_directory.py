@@ -261,12 +261,18 @@ def test_two_hundred_logins_at_once_are_all_answered(shared, one, unique):
     assert answers.count("success") >= 150, answers.count("success")
 
 
-def test_start_tls_and_ldapi(site, one, unique):
+def test_start_tls_names_and_ldapi(site, one, unique):
     name = one.add_person(unique("tls"))
     made = site(one.section(uris=[one.ldap]), [one.ldap])
     assert made.auth(name) == "success"
     assert made.wait_state(one.ldap, "up")["tls"].startswith("TLS1.")
-    conf = made.conf.read_text().replace(one.ldap, one.ldapi)
+    conf = made.conf.read_text().replace(one.ldap, one.ldaps.replace("127.0.0.1", "localhost"))
+    made.conf.write_text(conf)
+    made.cluster.kill("sm-1")
+    made.cluster.start("sm-1")
+    made.wait_state(one.ldaps.replace("127.0.0.1", "localhost"), "up")
+    assert made.auth(name) == "success"
+    conf = conf.replace(one.ldaps.replace("127.0.0.1", "localhost"), one.ldapi)
     made.conf.write_text(conf)
     made.cluster.kill("sm-1")
     made.cluster.start("sm-1")
@@ -282,6 +288,25 @@ def test_a_server_with_a_certificate_of_another_ca_is_not_used(site, one, unique
     assert made.rows()[1] == 2
     event = made.cluster.wait_event("sm-1", "directory-down", server=one.ldaps)
     assert "TLS" in event["reason"] or "ertificate" in event["reason"] or "contact" in event["reason"]
+
+
+def test_a_reload_asks_otherwise_but_dials_no_other_port(site, one, two, unique):
+    """The kernel lets the process dial the ports of its configuration alone: landlock(7)."""
+    name = one.add_person(unique("reload"), more="mail: somebody@example.org\n")
+    made = site(one.section(), [one.ldaps])
+    status = made.cluster.ctl("sm-1", "status").stdout
+    assert "seccomp: filter" in status and "landlock" in status
+    assert made.auth(name) == "success"
+    good = made.conf.read_text()
+    made.conf.write_text(good.replace("(uid=%u)", "(mail=%u@example.org)"))
+    assert made.cluster.ctl("sm-1", "reload").returncode == 0
+    made.wait_state(one.ldaps, "up")
+    assert made.auth("somebody") == "success"
+    assert made.auth(name) == "not-authorized"
+    made.conf.write_text(good.replace(one.ldaps, two.ldaps))
+    done = made.cluster.ctl("sm-1", "reload")
+    assert done.returncode != 0 and f"dial port {two.tls_port}" in done.stdout + done.stderr
+    assert made.auth("somebody") == "success", "the old one stays"
 
 
 def test_a_dead_server_fails_over_and_comes_back(site, one, two, unique):
@@ -303,7 +328,7 @@ def test_a_dead_server_fails_over_and_comes_back(site, one, two, unique):
     deadline = time.monotonic() + 20
     while [r["used"] for r in made.rows()[0]] != ["yes", "no"]:
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.05)
     assert made.auth(name) == "success"
     assert len(made.cluster.events("sm-1", "directory-down", server=one.ldaps)) == 1, "told once"
 
