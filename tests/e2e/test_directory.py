@@ -290,6 +290,20 @@ def test_a_server_with_a_certificate_of_another_ca_is_not_used(site, one, unique
     assert "TLS" in event["reason"] or "ertificate" in event["reason"] or "contact" in event["reason"]
 
 
+def test_through_the_dmz_passwords_of_the_directory_are_not_taken(site, one, unique):
+    name = one.add_person(unique("outside"))
+    made = site(one.section(), [one.ldaps])
+    text = made.conf.read_text()
+    made.conf.write_text("".join(line for line in text.splitlines(True) if not line.startswith("inside")))
+    assert made.cluster.ctl("sm-1", "reload").returncode == 0
+    assert made.client().direct().find(q(SASL, "mechanisms")) is None
+    assert made.auth(name) == "invalid-mechanism"
+    assert int(made.wait_state(one.ldaps, "up")["binds"]) == 0, "the directory was not asked"
+    made.conf.write_text(made.conf.read_text().replace(f'"{DOMAIN}" {{', f'"{DOMAIN}" {{\n    mechanisms_dmz = {{"PLAIN"}}'))
+    assert made.cluster.ctl("sm-1", "reload").returncode == 0
+    assert made.auth(name) == "success"
+
+
 def test_a_reload_asks_otherwise_but_dials_no_other_port(site, one, two, unique):
     """The kernel lets the process dial the ports of its configuration alone: landlock(7)."""
     name = one.add_person(unique("reload"), more="mail: somebody@example.org\n")
