@@ -8,7 +8,7 @@ OUT := build/$(if $(SAN),san,release)$(if $(filter clang,$(COMPILER)),-clang)
 CC := $(COMPILER)
 PKG_COMMON := libuv gnutls nettle libconfuse libseccomp
 PKG_PROTO := libxml-2.0 libidn2
-PKG_SM := libsasl2 sqlite3
+PKG_SM := libsasl2 sqlite3 ldap lber
 PKG_CTL := jansson
 PKGS := $(PKG_COMMON) $(PKG_PROTO) $(PKG_SM) $(PKG_CTL)
 
@@ -38,7 +38,7 @@ src_common := $(wildcard common/*.c)
 src_proto := $(wildcard proto/*.c)
 src_router := $(wildcard router/*.c)
 src_c2s := $(wildcard c2s/*.c)
-src_sm := $(wildcard sm/*.c sm/auth/*.c sm/store/*.c sm/ext/*.c)
+src_sm := $(wildcard sm/*.c sm/auth/*.c sm/directory/*.c sm/store/*.c sm/ext/*.c)
 src_ctl := $(wildcard deploy/ctl/*.c)
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 

@@ -273,6 +273,7 @@ static void check_calls(const struct confine *applied, const struct confine *wan
         { CONFINE_CALLS_TCP, "dial over TCP" },
         { CONFINE_CALLS_NAMES, "dial hosts by name" },
         { CONFINE_CALLS_UNIX, "dial Unix sockets" },
+        { CONFINE_LDAP, "use directories" },
         { CONFINE_CALLS_LISTEN, "listen on new Unix sockets" },
     };
 

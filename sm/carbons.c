@@ -5,9 +5,7 @@
 #include "common/bytes.h"
 #include "proto/ns.h"
 
-/* --- which (§6.1)
- * ------------------------------------------------------------------------------------------------
- */
+/* --- which (§6.1) ------------------------------------------------------------------------------ */
 
 /* §9, XEP-0334 §4.4: either is enough. */
 static bool is_private(const struct xml *el)
@@ -62,9 +60,7 @@ bool carbons_is_eligible(const struct stanza *message, enum carbons_way way)
            has_im_payload(el);
 }
 
-/* --- what
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- what -------------------------------------------------------------------------------------- */
 
 static const char *name_of(enum carbons_way way)
 {
@@ -94,9 +90,7 @@ bool carbons_is_copy(const struct stanza *stanza)
             xml_child(stanza->el, NS_CARBONS, "received"));
 }
 
-/* --- who
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- who --------------------------------------------------------------------------------------- */
 
 static struct session *session_at(struct list *at)
 {

@@ -7,6 +7,7 @@
 #include "sm/account.h"
 #include "sm/auth/auth.h"
 #include "sm/backup.h"
+#include "sm/directories.h"
 #include "sm/incident.h"
 #include "sm/session.h"
 #include "sm/store/store.h"
@@ -95,10 +96,22 @@ static void on_changed(void *owner, enum err e)
     on_done(j, e);
 }
 
+/* The same, of a host whose passwords are ours. */
+static struct job *password_job(struct sm *sm, struct ctl_request *r)
+{
+    struct job *j = account_job(sm, r);
+
+    if (!j || !sm_conf_is_directory(sm_host(sm, j->jid.domain)))
+        return j;
+    ctl_say(r, "passwords of %.*s are in a directory", STR_ARG(j->jid.domain));
+    finish(j, CTL_FAILED);
+    return NULL;
+}
+
 static void run_adduser(void *app, struct ctl_request *r)
 {
     struct sm *sm = app;
-    struct job *j = account_job(sm, r);
+    struct job *j = password_job(sm, r);
 
     if (!j)
         return;
@@ -109,7 +122,7 @@ static void run_adduser(void *app, struct ctl_request *r)
 static void run_passwd(void *app, struct ctl_request *r)
 {
     struct sm *sm = app;
-    struct job *j = account_job(sm, r);
+    struct job *j = password_job(sm, r);
 
     if (!j)
         return;
@@ -294,6 +307,8 @@ const struct ctl_command commands_table[] = {
       "A connection manager was taken over: lists who used it, ends their sessions, names whose passwords must change.", incident_run },
     { "store", CTL_ADMIN, 1, 2, "store backup [NAME] | store restored",
       "Copies the database while it is used; or says that it was put back from elsewhere.", backup_run },
+    { "directory", CTL_ADMIN, 0, 3, "directory [test NAME ACCOUNT | accept ACCOUNT]",
+      "Shows the LDAP servers; looks an account up; lets an account belong to the entry that has its name now.", directories_run },
     { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },
     { 0 },
 };

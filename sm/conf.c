@@ -83,6 +83,11 @@ static const struct conf_key host_keys[] = {
     { "mechanisms_dmz", CONF_LIST, HOST(mechanisms_dmz), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Those that are offered, and accepted, through a c2s that is not listed in inside; when absent mechanisms without PLAIN and EXTERNAL: "
       "a c2s that is taken over reads what PLAIN sends, and is believed in what EXTERNAL shows." },
+    { "auth", CONF_LIST, HOST(auth), "", 0, 1, NULL, CONF_AT_RELOAD,
+      "Where passwords are: internal (SCRAM keys in the store; when absent), or ldap: then directory names the section, PLAIN is the only "
+      "mechanism, accounts are made at the first login, and register and change_password are off." },
+    { "directory", CONF_TEXT, HOST(directory), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The title of the section directory whose people are this host's." },
     { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
       "Strangers may make accounts (XEP-0077)." },
     { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,
@@ -114,6 +119,8 @@ static const struct conf_section sections[] = {
       .doc = "A router; the title is its component name." },
     { .name = "host", .keys = host_keys, .is_titled = true, .offset = AT(hosts), .item_bytes = sizeof(struct sm_host_conf),
       .doc = "A domain that is served; at least one." },
+    { .name = "directory", .keys = sm_conf_directory_keys, .is_titled = true, .offset = AT(directories),
+      .item_bytes = sizeof(struct sm_directory_conf), .doc = "LDAP servers that hold the same people (deploy/DIRECTORY.md)." },
     { .is_end = true },
 };
 
@@ -255,5 +262,6 @@ enum err sm_conf_check(const void *conf, struct buf *why)
     }
     for (size_t i = 0; i < c->hosts.count; i++)
         is_good &= check_host(c, i, why);
+    is_good &= sm_conf_check_directories(c, why);
     return is_good ? ERR_OK : ERR_MALFORMED;
 }

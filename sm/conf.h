@@ -16,8 +16,21 @@ struct sm_host_conf { /* section host "example.com" */
     bool may_change_password; /* XEP-0077 §3.3 */
     int64_t max_stanza, max_stanza_before, max_depth, max_attributes;
     int64_t bytes_per_second, stanzas_per_second;
+    struct conf_list auth;    /* "internal" (or empty), or "directory" */
+    char *directory;          /* the section; NULL: none */
     int64_t auth_timeout_ms, idle_timeout_ms;
     struct conf_list admins;  /* bare JIDs, shown in disco (XEP-0157) */
+};
+
+struct sm_directory_conf { /* section directory "corp" */
+    char *name;
+    struct conf_list uris;
+    bool is_start_tls, is_plain_ok;
+    char *ca_file, *bind_dn, *bind_password_file;
+    char *base, *filter, *key_attribute;
+    int scope; /* enum directory_scope */
+    int64_t connect_ms, search_ms, bind_ms, answer_ms, refuse_ms, probe_ms, failback_ms;
+    int64_t search_connections, bind_connections, max_waiting;
 };
 
 struct sm_conf {
@@ -43,12 +56,20 @@ struct sm_conf {
     struct conf_list disabled; /* names of extensions */
     struct conf_list inside;  /* component names of the c2s that the world cannot reach, nor their links */
     struct conf_items hosts;  /* struct sm_host_conf */
+    struct conf_items directories; /* struct sm_directory_conf */
 };
 
 /* Mechanisms whose passwords c2s could read, or where it is believed: not offered through one that
  * the world can reach, unless the host says so. NULL-terminated. */
 extern const char *const sm_conf_exposed[];
 bool sm_conf_is_exposed(const char *mechanism);
+
+/* Passwords of this host are in a directory. */
+bool sm_conf_is_directory(const struct sm_host_conf *h);
+
+/* conf_directory.c */
+extern const struct conf_key sm_conf_directory_keys[];
+bool sm_conf_check_directories(struct sm_conf *c, struct buf *why);
 
 extern const struct conf_spec sm_conf_spec;
 enum err sm_conf_check(const void *conf, struct buf *why);

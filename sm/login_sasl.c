@@ -47,6 +47,7 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                 .cb_end_point = l->open.cb_end_point,
                                 .cb_unique = l->open.cb_unique,
                                 .mechanisms = names_of(has_own_list ? &h->mechanisms_dmz : &h->mechanisms, arena),
+                                .directory = sm_conf_is_directory(h) ? h->directory : NULL,
                                 .refused = is_inside(l) || has_own_list ? NULL : sm_conf_exposed };
 }
 

@@ -13,6 +13,20 @@ struct metric sm_metric_logins =
     METRIC("sallyport_sm_logins_total", METRIC_COUNTER, "Sessions opened after authentication.");
 struct metric sm_metric_login_failures =
     METRIC("sallyport_sm_login_failures_total", METRIC_COUNTER, "SASL failures answered.");
+struct metric sm_metric_directory_up =
+    METRIC("sallyport_sm_directory_up", METRIC_GAUGE, "LDAP servers that are up.");
+struct metric sm_metric_directory_down =
+    METRIC("sallyport_sm_directory_down", METRIC_GAUGE, "LDAP servers that are down.");
+struct metric sm_metric_directory_waiting =
+    METRIC("sallyport_sm_directory_waiting", METRIC_GAUGE, "Logins that wait for a directory.");
+struct metric sm_metric_directory_searches =
+    METRIC("sallyport_sm_directory_searches_total", METRIC_COUNTER, "Searches sent to directories.");
+struct metric sm_metric_directory_binds =
+    METRIC("sallyport_sm_directory_binds_total", METRIC_COUNTER, "Passwords that directories were asked to check.");
+struct metric sm_metric_directory_refused =
+    METRIC("sallyport_sm_directory_refused_total", METRIC_COUNTER, "Logins that directories refused.");
+struct metric sm_metric_directory_failed =
+    METRIC("sallyport_sm_directory_failed_total", METRIC_COUNTER, "Logins that no directory could answer: temporary-auth-failure.");
 struct metric sm_metric_adopt_refused =
     METRIC("sallyport_sm_adopt_refused_total", METRIC_COUNTER, "Adoptions that were forged, late or used twice.");
 struct metric sm_metric_frames_in =
@@ -67,6 +81,13 @@ void sm_metrics_register(void)
         &sm_metric_logins_open,
         &sm_metric_logins,
         &sm_metric_login_failures,
+        &sm_metric_directory_up,
+        &sm_metric_directory_down,
+        &sm_metric_directory_waiting,
+        &sm_metric_directory_searches,
+        &sm_metric_directory_binds,
+        &sm_metric_directory_refused,
+        &sm_metric_directory_failed,
         &sm_metric_adopt_refused,
         &sm_metric_frames_in,
         &sm_metric_frames_out,

@@ -8,6 +8,7 @@
 #include "sm/adopt.h"
 #include "sm/auth/auth.h"
 #include "sm/boot.h"
+#include "sm/directories.h"
 #include "sm/hosts.h"
 #include "sm/incident.h"
 #include "sm/iq.h"
@@ -94,7 +95,7 @@ static enum err open_store(struct sm *sm, struct buf *why)
     struct store_options options = { .path = sm->conf->store_path,
                                      .is_full_sync = sm->conf->store_sync == 0,
                                      .max_queued = (uint32_t)sm->conf->store_queue };
-    struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations, .slot_key = sm->slot_key };
+    struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations, .slot_key = sm->slot_key, .directories = sm->directories };
     enum err e = store_open(sm->service->loop, &options, &sm->store, why);
 
     if (e != ERR_OK)
@@ -125,9 +126,12 @@ static enum err open_all(struct sm *sm, struct buf *why)
     enum err e;
 
     acks_open(sm);
+    directories_prepare(sm);
     if ((e = open_store(sm, why)) != ERR_OK)
         return e;
     if ((e = boot_load(sm, why)) != ERR_OK)
+        return e;
+    if ((e = directories_apply(sm, why)) != ERR_OK)
         return e;
     return links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
 }
@@ -179,7 +183,9 @@ enum err sm_reload(struct service *service, const void *old_conf, struct buf *wh
     move_to_new_hosts(sm);
     hosts_warn(sm);
     boot_hosts_changed(sm);
-    e = links_reload(sm->links, &sm->conf->link, why);
+    e = directories_apply(sm, why);
+    if (links_reload(sm->links, &sm->conf->link, why) != ERR_OK)
+        e = ERR_IO;
     return e;
 }
 
@@ -216,6 +222,7 @@ void sm_stop(struct service *service)
         links_close(sm->links);
     sm->links = NULL;
     login_fini(sm); /* exchanges use the store until they are freed */
+    directories_stop(sm); /* logins in the thread pool and on the wire fail */
     auth_free(sm->auth);
     acks_close(sm);
     if (sm->store)
@@ -231,7 +238,7 @@ enum ctl_exit sm_status(struct service *service, struct ctl_request *r)
     struct sm *sm = service->app;
     bool is_busy = store_is_busy(sm->store);
     size_t at = 0, up = 0;
-    enum ctl_exit health;
+    enum ctl_exit health, directories;
 
     while (links_next(sm->links, &at))
         up++;
@@ -245,6 +252,8 @@ enum ctl_exit sm_status(struct service *service, struct ctl_request *r)
     ctl_field_u64(r, "logins_under_way", sm->logins.count);
     ctl_field(r, "store", is_busy ? STR("busy") : STR("ok"));
     health = service_certificate_health(r, "link_certificate_days", links_cert_expiry(sm->links));
+    directories = directories_health(sm, r);
+    health = directories > health ? directories : health;
     if (up == 0)
         return CTL_CRITICAL;
     return is_busy && health == CTL_OK ? CTL_WARNING : health;

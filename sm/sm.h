@@ -11,6 +11,7 @@
 
 struct account;
 struct auth;
+struct directories;
 struct incident;
 struct origin;
 struct session;
@@ -22,6 +23,7 @@ struct sm {
     struct links *links;
     struct store *store;
     struct auth *auth;
+    struct directories *directories;
     struct xml_parser *parser;
     struct table accounts;      /* struct account, by bare JID: those in memory */
     struct table sessions;      /* struct session, by the 16 bytes of its id */

@@ -71,6 +71,8 @@ static bool is_among(const char *const *names, const char *base)
 
 bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts)
 {
+    if (facts->directory && !m->is_plain)
+        return false; /* there are no keys */
     return (!facts->mechanisms || is_among(facts->mechanisms, m->base)) &&
            !(facts->refused && is_among(facts->refused, m->base));
 }
@@ -178,6 +180,7 @@ enum err auth_new(const struct auth_options *options, struct auth **out_auth, st
         return e;
     a = mem_new(struct auth);
     a->store = options->store;
+    a->directories = options->directories;
     a->loop = store_loop(options->store);
     a->iterations = (uint32_t)options->scram_iterations;
     a->slot_key = options->slot_key;

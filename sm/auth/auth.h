@@ -8,6 +8,7 @@
 
 struct auth;          /* one a process */
 struct auth_exchange; /* one SASL exchange of one connection */
+struct directories; /* sm/directory/directory.h */
 struct store;
 
 /* Conditions of RFC 6120 §6.5. */
@@ -21,6 +22,7 @@ const char *auth_failure_name(enum auth_failure f); /* "not-authorized" */
 
 struct auth_options {
     struct store *store;
+    struct directories *directories; /* outlives the exchanges; NULL: none */
     int64_t scram_iterations; /* for keys that we make */
     const uint8_t *slot_key;  /* the cluster's, 16 bytes, read when an account is made (it may be filled after auth_new); NULL: slot 0 */
 };
@@ -35,6 +37,7 @@ struct auth_facts {
     bool is_tls;
     struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes or absent */
     const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know */
+    const char *directory;           /* passwords are in this one, and PLAIN alone is known; NULL: in the store */
     const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
 };
 

@@ -14,6 +14,7 @@ enum { AUTH_SECRET_BYTES = 32 };
 
 struct auth {
     struct store *store;
+    struct directories *directories;
     uv_loop_t *loop;
     uint32_t iterations;
     const uint8_t *slot_key;

@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "proto/jid.h"
+#include "sm/auth/by_directory.h"
 #include "sm/auth/sasl.h"
 
 enum state {
@@ -26,6 +27,7 @@ struct auth_exchange {
     struct buf message; /* the client's first, which may hold a password */
     struct claim claim; /* what it says */
     bool is_known;      /* the keys are real */
+    const char *detail; /* what the directory said of a refusal */
     bool is_expired;    /* … and are good for nothing but to be changed */
     struct buf secret;  /* for libsasl2, NUL-terminated */
     struct auth_sasl_answers answers;
@@ -69,7 +71,7 @@ static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
     x->result.failure = failure;
     x->result.data = STR_NONE;
     x->result.counts = is_counted(x, failure);
-    x->result.detail = x->claim.misbound;
+    x->result.detail = x->claim.misbound ? x->claim.misbound : x->detail;
     answer(x);
 }
 
@@ -220,6 +222,22 @@ static void on_keys(void *owner, enum err e, const struct scram_keys *found, boo
     mem_wipe(&keys, sizeof keys);
 }
 
+/* libsasl2 is asked as for any PLAIN: that what it gets is whole, it says. */
+static void on_directory(void *owner, enum auth_failure failure, const char *detail)
+{
+    struct auth_exchange *x = owner;
+
+    if (!wake(x))
+        return;
+    x->detail = detail;
+    x->is_known = failure == AUTH_OK && x->claim.is_account;
+    x->answers.is_password_right = x->is_known;
+    if (x->is_known)
+        start_sasl(x);
+    else
+        answer_failure(x, failure == AUTH_OK ? AUTH_NOT_AUTHORIZED : failure);
+}
+
 /* --- the client's first message --------------------------------------------------------------- */
 
 static void take_first(struct auth_exchange *x, struct str message)
@@ -239,7 +257,10 @@ static void take_first(struct auth_exchange *x, struct str message)
     }
     x->state = FETCHING;
     x->is_waiting = true;
-    internal_find(x->auth, x->claim.account, x->mechanism->hash, on_keys, x);
+    if (x->facts.directory)
+        by_directory_check(x->auth, x->facts.directory, &x->claim, on_directory, x);
+    else
+        internal_find(x->auth, x->claim.account, x->mechanism->hash, on_keys, x);
 }
 
 /* --- auth.h ----------------------------------------------------------------------------------- */
@@ -272,6 +293,7 @@ struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts 
     x->facts.cb_end_point = arena_str(&x->arena, facts->cb_end_point);
     x->facts.cb_unique = arena_str(&x->arena, facts->cb_unique);
     x->facts.mechanisms = copy_names(&x->arena, facts->mechanisms);
+    x->facts.directory = facts->directory ? arena_str(&x->arena, str_from(facts->directory)).p : NULL;
     x->facts.refused = copy_names(&x->arena, facts->refused);
     x->done = done;
     x->owner = owner;

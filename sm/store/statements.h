@@ -17,6 +17,11 @@
     X(ACCOUNT_LIST, "SELECT jid, created_us FROM account WHERE host = $1 AND jid > $2 ORDER BY jid LIMIT $3") \
     X(ACCOUNT_COUNT, "SELECT count(*) FROM account WHERE host = $1") \
     X(ACCOUNT_EXPIRE, "UPDATE account SET expired_us = $1 WHERE jid = $2") \
+    /* accounts whose password is in a directory: the key of the entry that they belong to; '': none yet */ \
+    X(ACCOUNT_KEY, "SELECT directory_key, expired_us FROM account WHERE jid = $1") \
+    X(ACCOUNT_NEW_KEYED, "INSERT INTO account (slot, jid, host, created_us, roster_version, directory_key) VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT (jid) DO NOTHING") \
+    X(ACCOUNT_CLAIM, "UPDATE account SET directory_key = $1 WHERE jid = $2 AND directory_key = ''") \
+    X(ACCOUNT_ACCEPT, "UPDATE account SET directory_key = '', expired_us = 0 WHERE jid = $1") \
     X(SECRET_GET, "SELECT secret.secret, account.expired_us FROM secret JOIN account ON account.jid = secret.jid WHERE secret.jid = $1 ORDER BY secret.mechanism") \
     X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret) SELECT slot, jid, $1, $2 FROM account WHERE jid = $3 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret") \
     X(SECRET_DELETE, "DELETE FROM secret WHERE jid = $1") \

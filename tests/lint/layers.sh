@@ -20,6 +20,6 @@ for program in router c2s s2s sm; do
 done
 others=$(find sm -name '*.h' ! -path sm/ext.h ! -path sm/ext/list.h | sed 's|\.|\\.|g' | paste -sd'|')
 forbid "$(find sm/ext -name 'xep*.c')" "#include \"($others)\"" 'extensions include sm/ext.h and the list alone of sm/:'
-forbid "$(find sm/auth sm/store -name '*.[ch]')" '#include "sm/([a-z_]+\.h|ext/)' 'sm/auth and sm/store must not know the rest of sm/:'
+forbid "$(find sm/auth sm/store sm/directory -name '*.[ch]')" '#include "sm/([a-z_]+\.h|ext/)' 'sm/auth, sm/directory and sm/store must not know the rest of sm/:'
 forbid "$(find deploy/ctl -name '*.[ch]')" '#include "(proto|router|c2s|s2s|sm)/' 'the administration tool speaks through the control socket only:'
 exit $status

@@ -1,0 +1,17 @@
+/* For exchange.c: the backend whose passwords are in a directory (sm/directory). */
+#ifndef SM_AUTH_BY_DIRECTORY_H
+#define SM_AUTH_BY_DIRECTORY_H
+
+#include "sm/auth/claim.h"
+
+#define BY_DIRECTORY_OTHER_ENTRY "another entry of the directory has this name now"
+
+/* AUTH_OK: the password is right, and the account is there and is the entry's. detail: a constant,
+ * for the audit log; NULL: nothing. */
+typedef void by_directory_fn(void *owner, enum auth_failure failure, const char *detail);
+/* Checks the password of a PLAIN message. claim is borrowed for the call; done comes once, maybe
+ * from inside it. */
+void by_directory_check(struct auth *a, const char *directory, const struct claim *claim,
+                        by_directory_fn *done, void *owner);
+
+#endif

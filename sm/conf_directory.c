@@ -1,0 +1,177 @@
+/* The keys of section directory, and what its rows cannot say. */
+#include "sm/conf.h"
+#include "sm/directory/directory.h"
+#include "sm/directory/filter.h"
+#include "sm/directory/uri.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define DIR(field) offsetof(struct sm_directory_conf, field)
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MAX_SERVERS = 16 };
+
+static const char *const scopes[] = { "subtree", "one-level", NULL };
+
+const struct conf_key sm_conf_directory_keys[] = {
+    { "uris", CONF_LIST, DIR(uris), NULL, 1, MAX_SERVERS, NULL, CONF_AT_RELOAD,
+      "The servers, the best first: ldaps://host[:port], ldap://host[:port] or ldapi://%2Fpath%2Fof%2Fsocket. "
+      "The first that is up is used." },
+    { "start_tls", CONF_BOOL, DIR(is_start_tls), "yes", 0, 0, NULL, CONF_AT_RELOAD,
+      "Connections of ldap:// are encrypted before anything else is said." },
+    { "plain", CONF_BOOL, DIR(is_plain_ok), "no", 0, 0, NULL, CONF_AT_RELOAD,
+      "With start_tls = no: passwords may go unencrypted to ldap:// servers, which must then be on the loopback interface." },
+    { "ca", CONF_PATH, DIR(ca_file), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "PEM file of the authorities that may have signed the servers' certificates; those must name the host of their uri. "
+      "Needed unless nothing is encrypted." },
+    { "bind_dn", CONF_TEXT, DIR(bind_dn), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The service account that searches; anonymous when absent." },
+    { "bind_password_file", CONF_PATH, DIR(bind_password_file), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Its password: the file's first line. Others must not be able to read it." },
+    { "base", CONF_TEXT, DIR(base), NULL, 0, 0, NULL, CONF_AT_RELOAD, "Where people are searched." },
+    { "scope", CONF_CHOICE, DIR(scope), "subtree", 0, 0, scopes, CONF_AT_RELOAD,
+      "All below base, or the entries right below it." },
+    { "filter", CONF_TEXT, DIR(filter), "(uid=%u)", 0, 0, NULL, CONF_AT_RELOAD,
+      "Which entry is meant by an address: %u is its local part, %d its domain, %a the whole; escaped (RFC 4515). "
+      "It must find one entry, or none; those who may not log in at all can be left out here." },
+    { "key_attribute", CONF_TEXT, DIR(key_attribute), "entryUUID", 0, 0, NULL, CONF_AT_RELOAD,
+      "The attribute that an entry keeps for ever and that no other ever gets: an account belongs to it, not to the name. "
+      "objectGUID for Active Directory." },
+    { "connect_timeout", CONF_DURATION, DIR(connect_ms), "2s", 100, MINUTE, NULL, CONF_AT_RELOAD,
+      "For each step of a new connection: TCP, TLS, the service account's bind." },
+    { "search_timeout", CONF_DURATION, DIR(search_ms), "1s", 100, MINUTE, NULL, CONF_AT_RELOAD,
+      "A server that takes longer to answer is down, until it takes a new connection." },
+    { "bind_timeout", CONF_DURATION, DIR(bind_ms), "1s", 100, MINUTE, NULL, CONF_AT_RELOAD,
+      "The same for checking a password." },
+    { "answer_timeout", CONF_DURATION, DIR(answer_ms), "1800ms", 200, MINUTE, NULL, CONF_AT_RELOAD,
+      "For a whole login, with fail-over and waiting; then it is answered with temporary-auth-failure." },
+    { "refuse_after", CONF_DURATION, DIR(refuse_ms), "500ms", 0, 10 * SECOND, NULL, CONF_AT_RELOAD,
+      "Refusals are told at multiples of this time, so that it does not tell who exists: more than a wrong password takes. 0: at once." },
+    { "probe_interval", CONF_DURATION, DIR(probe_ms), "30s", SECOND, HOUR, NULL, CONF_AT_RELOAD,
+      "A connection that is not used is tried so often." },
+    { "failback", CONF_DURATION, DIR(failback_ms), "1m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "A better server is used again when it has been up so long." },
+    { "search_connections", CONF_INT, DIR(search_connections), "2", 1, 64, NULL, CONF_AT_RELOAD,
+      "Connections to one server that search." },
+    { "bind_connections", CONF_INT, DIR(bind_connections), "4", 1, 64, NULL, CONF_AT_RELOAD,
+      "Connections to one server that check passwords, one at a time each." },
+    { "max_waiting", CONF_INT, DIR(max_waiting), "1000", 1, 100000, NULL, CONF_AT_RELOAD,
+      "Logins under way; more are answered with temporary-auth-failure." },
+    { 0 },
+};
+
+bool sm_conf_is_directory(const struct sm_host_conf *h)
+{
+    return h->auth.count > 0 && strcmp(h->auth.items[0], "ldap") == 0;
+}
+
+static bool say(struct buf *why, const char *section, const char *title, const char *sentence)
+{
+    buf_printf(why, "%s \"%s\": %s\n", section, title, sentence);
+    return false;
+}
+
+/* --- directories ------------------------------------------------------------------------------- */
+
+static bool check_uri(const struct sm_directory_conf *d, const char *text, struct buf *why)
+{
+    struct directory_uri u;
+    bool is_plain;
+
+    if (directory_uri_read(text, &u) != ERR_OK) {
+        buf_printf(why, "directory \"%s\": uris: expected ldaps://host, ldap://host:port or "
+                        "ldapi://%%2Fpath, not \"%s\"\n", d->name, text);
+        return false;
+    }
+    is_plain = u.scheme == DIRECTORY_LDAP && !d->is_start_tls;
+    if (is_plain && !(d->is_plain_ok && u.is_loopback)) {
+        buf_printf(why, "directory \"%s\": uris: passwords would go unencrypted to %s: start_tls "
+                        "= yes or ldaps:// (plain = yes is for the loopback interface)\n",
+                   d->name, text);
+        return false;
+    }
+    if (!is_plain && u.scheme != DIRECTORY_LDAPI && !d->ca_file)
+        return say(why, "directory", d->name, "ca: needed to verify the servers' certificates");
+    return true;
+}
+
+/* What must be sent to a server must be a text that it takes. */
+static bool check_attribute(const struct sm_directory_conf *d, struct buf *why)
+{
+    const char *a = d->key_attribute;
+    size_t n = strspn(a, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
+
+    return (n > 0 && a[n] == '\0') ||
+           say(why, "directory", d->name, "key_attribute: expected the name of one attribute");
+}
+
+static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
+{
+    struct buf reason = { 0 };
+    bool is_good = check_attribute(d, why);
+
+    for (size_t i = 0; i < d->uris.count; i++)
+        is_good &= check_uri(d, d->uris.items[i], why);
+    if ((d->bind_dn != NULL) != (d->bind_password_file != NULL))
+        is_good = say(why, "directory", d->name,
+                      "bind_dn: it needs bind_password_file, and the other way round");
+    if (directory_filter_check(d->filter, &reason) != ERR_OK) {
+        buf_printf(why, "directory \"%s\": filter: %.*s\n", d->name, (int)reason.n, reason.p);
+        is_good = false;
+    }
+    buf_fini(&reason);
+    return is_good;
+}
+
+/* --- hosts ------------------------------------------------------------------------------------- */
+
+static bool has_directory(const struct sm_conf *c, const char *name)
+{
+    const struct sm_directory_conf *items = c->directories.items;
+
+    for (size_t i = 0; i < c->directories.count; i++)
+        if (strcmp(items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_plain(const struct conf_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], "PLAIN") == 0)
+            return true;
+    return list->count == 0;
+}
+
+static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct buf *why)
+{
+    if (h->auth.count > 0 && strcmp(h->auth.items[0], "internal") != 0 && !sm_conf_is_directory(h))
+        return say(why, "host", h->name, "auth: expected {\"internal\"} or {\"ldap\"}");
+    if (!sm_conf_is_directory(h))
+        return !h->directory || say(why, "host", h->name, "directory: it needs auth = {\"ldap\"}");
+    if (!h->directory)
+        return say(why, "host", h->name, "directory: auth = {\"ldap\"} needs one");
+    if (!has_directory(c, h->directory))
+        return say(why, "host", h->name, "directory: there is no section of this title");
+    if (h->may_register)
+        return say(why, "host", h->name, "register: accounts are the directory's to make");
+    if (!has_plain(&h->mechanisms))
+        return say(why, "host", h->name, "mechanisms: a directory can check PLAIN alone");
+    if (!h->is_tls_required)
+        return say(why, "host", h->name, "tls_required: passwords of the directory need it");
+    h->may_change_password = false;
+    return true;
+}
+
+bool sm_conf_check_directories(struct sm_conf *c, struct buf *why)
+{
+    const struct sm_directory_conf *items = c->directories.items;
+    struct sm_host_conf *hosts = c->hosts.items;
+    bool is_good = true;
+
+    for (size_t i = 0; i < c->directories.count; i++)
+        is_good &= check_directory(&items[i], why);
+    for (size_t i = 0; i < c->hosts.count; i++)
+        is_good &= check_host(c, &hosts[i], why);
+    return is_good;
+}

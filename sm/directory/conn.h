@@ -1,0 +1,85 @@
+/* One connection to one LDAP server: opened in a thread, then one operation at a time on the loop. */
+#ifndef SM_DIRECTORY_CONN_H
+#define SM_DIRECTORY_CONN_H
+
+#include "common/list.h"
+#include "common/timer.h"
+#include "sm/directory/directory.h"
+
+#include <ldap.h>
+
+struct dir_job;
+
+/* What a thread needs to open a connection; its own copy, so that it outlives everybody. */
+struct dir_opening {
+    uv_work_t work;
+    void *owner;
+    void (*opened)(struct dir_opening *o); /* on the loop; takes ld by setting it to NULL */
+    char *uri, *ca_file, *bind_dn;
+    struct buf password;
+    bool is_start_tls;
+    int64_t timeout_ms;
+    LDAP *ld;       /* the result; NULL: failed */
+    bool is_refused; /* the server is there and does not take the service account */
+    struct buf why; /* of a failure: one sentence */
+    struct buf tls; /* "TLS1.3 …"; empty: none */
+};
+/* Begins at once. opened is called exactly once; then the opening frees itself. */
+void dir_opening_start(uv_loop_t *loop, const struct directory_options *options, const char *uri,
+                       void (*opened)(struct dir_opening *o), void *owner);
+
+enum dir_end {
+    DIR_DONE,    /* it was answered */
+    DIR_TIMEOUT, /* not in time: the connection must be closed */
+    DIR_LOST,    /* the connection is gone: it must be closed */
+};
+/* What became of an operation. */
+struct dir_answer {
+    enum dir_end end;
+    int code;               /* RFC 4511 §4.1.9 */
+    const char *diagnostic; /* borrowed; may be NULL */
+    struct directory_policy policy;
+    uint32_t entries;
+    struct str dn, key; /* of the first entry; borrowed */
+};
+
+struct dir_conn {
+    struct list at;      /* of its server */
+    void *owner;
+    struct dir_job *job; /* that it works for; the owner's affair */
+    bool is_for_bind, is_busy, is_probing;
+    uint64_t used_ms;    /* when it last was */
+    /* conn.c's */
+    LDAP *ld;
+    uv_poll_t poll;
+    struct timer timer;
+    struct timers *timers;
+    int msgid;
+    void (*done)(struct dir_conn *c, const struct dir_answer *answer);
+    void (*lost)(struct dir_conn *c); /* while idle */
+    const char *key_attribute;
+    struct buf dn, key;
+    uint32_t entries;
+    bool is_closing;
+    void (*freed)(void *owner);
+};
+
+/* ld is the connection's from now on. lost: while it was idle; it must be closed. freed: told at the
+ * very end. */
+struct dir_conn *dir_conn_new(uv_loop_t *loop, struct timers *timers, LDAP *take_ld,
+                              void (*lost)(struct dir_conn *c), void (*freed)(void *owner),
+                              void *owner);
+/* Nothing is called any more but freed. */
+void dir_conn_close(struct dir_conn *c);
+
+typedef void dir_done_fn(struct dir_conn *c, const struct dir_answer *answer);
+/* Each on an idle connection; done comes once, not from inside the call. false: the connection is
+ * lost, done does not come. */
+NODISCARD bool dir_conn_search(struct dir_conn *c, const struct directory_options *o,
+                               const char *filter, dir_done_fn *done);
+NODISCARD bool dir_conn_bind(struct dir_conn *c, int64_t timeout_ms, const char *dn,
+                             struct str password, dir_done_fn *done);
+/* Reads the root entry: whether there is anybody. */
+NODISCARD bool dir_conn_probe(struct dir_conn *c, int64_t timeout_ms, dir_done_fn *done);
+
+#endif

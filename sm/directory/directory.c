@@ -1,0 +1,228 @@
+/* The set of directories: made, changed by a reload, closed, looked at. */
+#include "sm/directory/directory.h"
+
+#include "common/mem.h"
+#include "sm/directory/parts.h"
+
+/* --- options ----------------------------------------------------------------------------------- */
+
+static char *copy(const char *text)
+{
+    return text ? mem_strdup(text) : NULL;
+}
+
+static void copy_options(struct directory_options *out, const struct directory_options *o)
+{
+    char **uris = mem_alloc(o->uri_count * sizeof *uris);
+
+    *out = *o;
+    for (size_t i = 0; i < o->uri_count; i++)
+        uris[i] = mem_strdup(o->uris[i]);
+    out->uris = uris;
+    out->name = copy(o->name);
+    out->ca_file = copy(o->ca_file);
+    out->bind_dn = copy(o->bind_dn);
+    out->bind_password = str_of(str_dup(o->bind_password), o->bind_password.n);
+    out->base = copy(o->base);
+    out->filter = copy(o->filter);
+    out->key_attribute = copy(o->key_attribute);
+}
+
+static void free_options(struct directory_options *o)
+{
+    const char *const texts[] = { o->name,          o->ca_file, o->bind_dn,
+                                  o->bind_password.p, o->base,    o->filter, o->key_attribute };
+
+    mem_wipe((char *)o->bind_password.p, o->bind_password.n);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        mem_free((char *)texts[i]);
+    for (size_t i = 0; i < o->uri_count; i++)
+        mem_free(o->uris[i]);
+    mem_free((char **)o->uris);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool is_same(const struct directory_options *a, const struct directory_options *b)
+{
+    const char *const pairs[][2] = { { a->name, b->name },       { a->ca_file, b->ca_file },
+                                     { a->bind_dn, b->bind_dn }, { a->base, b->base },
+                                     { a->filter, b->filter },   { a->key_attribute,
+                                                                   b->key_attribute } };
+    const int64_t numbers[][2] = { { a->connect_ms, b->connect_ms },
+                                   { a->search_ms, b->search_ms },
+                                   { a->bind_ms, b->bind_ms },
+                                   { a->answer_ms, b->answer_ms },
+                                   { a->refuse_ms, b->refuse_ms },
+                                   { a->probe_ms, b->probe_ms },
+                                   { a->failback_ms, b->failback_ms },
+                                   { a->search_connections, b->search_connections },
+                                   { a->bind_connections, b->bind_connections },
+                                   { a->max_waiting, b->max_waiting },
+                                   { a->is_start_tls, b->is_start_tls },
+                                   { a->scope, b->scope },
+                                   { (int64_t)a->uri_count, (int64_t)b->uri_count } };
+
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        if (!is_same_text(pairs[i][0], pairs[i][1]))
+            return false;
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        if (numbers[i][0] != numbers[i][1])
+            return false;
+    for (size_t i = 0; i < a->uri_count; i++)
+        if (strcmp(a->uris[i], b->uris[i]) != 0)
+            return false;
+    return str_eq(a->bind_password, b->bind_password);
+}
+
+/* --- one directory ----------------------------------------------------------------------------- */
+
+static void unref_set(struct directories *ds)
+{
+    ASSERT(ds->refs > 0);
+    if (--ds->refs == 0)
+        mem_free(ds);
+}
+
+void dir_unref(struct directory *d)
+{
+    ASSERT(d->refs > 0);
+    if (--d->refs > 0)
+        return;
+    for (size_t i = 0; i < d->options.uri_count; i++) {
+        mem_free(d->servers[i].last_error);
+        mem_free(d->servers[i].tls);
+    }
+    mem_free(d->servers);
+    free_options(&d->options);
+    unref_set(d->set);
+    mem_free(d);
+}
+
+static void open_directory(struct directories *ds, const struct directory_options *options)
+{
+    struct directory *d = mem_new(struct directory);
+
+    d->set = ds;
+    ds->refs++;
+    d->refs = 1;
+    copy_options(&d->options, options);
+    list_init(&d->jobs);
+    for (int pool = 0; pool < DIR_POOLS; pool++)
+        list_init(&d->waiting[pool]);
+    list_push_back(&ds->all, &d->at);
+    dir_pool_open(d);
+}
+
+static void close_directory(struct directory *d)
+{
+    d->is_closed = true;
+    list_remove(&d->at);
+    dir_jobs_fail_all(d);
+    dir_pool_close(d);
+    dir_unref(d);
+}
+
+/* --- the set ----------------------------------------------------------------------------------- */
+
+struct directories *directories_new(uv_loop_t *loop, struct timers *timers,
+                                    directory_changed_fn *changed, void *owner)
+{
+    struct directories *ds = mem_new(struct directories);
+
+    ds->loop = loop;
+    ds->timers = timers;
+    ds->changed = changed;
+    ds->owner = owner;
+    ds->refs = 1;
+    list_init(&ds->all);
+    return ds;
+}
+
+static bool is_wanted(const struct directory *d, const struct directory_options *options,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_same(&d->options, &options[i]))
+            return true;
+    return false;
+}
+
+void directories_set(struct directories *ds, const struct directory_options *options, size_t count)
+{
+    LIST_FOR_EACH_SAFE(at, following, &ds->all) {
+        struct directory *d = CONTAINER_OF(at, struct directory, at);
+
+        if (!is_wanted(d, options, count))
+            close_directory(d);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!directories_find(ds, options[i].name))
+            open_directory(ds, &options[i]);
+}
+
+void directories_close(struct directories *ds)
+{
+    if (!ds)
+        return;
+    ds->is_closed = true;
+    ds->changed = NULL;
+    while (!list_is_empty(&ds->all))
+        close_directory(CONTAINER_OF(list_first(&ds->all), struct directory, at));
+    unref_set(ds);
+}
+
+struct directory *directories_find(struct directories *ds, const char *name)
+{
+    LIST_FOR_EACH(at, &ds->all) {
+        struct directory *d = CONTAINER_OF(at, struct directory, at);
+
+        if (strcmp(d->options.name, name) == 0)
+            return d;
+    }
+    return NULL;
+}
+
+const struct directory_counters *directories_counters(const struct directories *ds)
+{
+    return &ds->counters;
+}
+
+/* --- status ------------------------------------------------------------------------------------ */
+
+static void tell(const struct directory *d, const struct dir_server *s,
+                 void (*each)(void *owner, const struct directory_server_status *s), void *owner)
+{
+    static const char *const states[] = { "new", "up", "down" };
+    struct directory_server_status status = {
+        .directory = d->options.name,
+        .uri = s->uri,
+        .state = states[s->state],
+        .is_chosen = s == &d->servers[d->chosen] && s->state != DIR_DOWN,
+        .search_connections = s->counts[DIR_SEARCH],
+        .bind_connections = s->counts[DIR_BIND],
+        .waiting = d->job_count,
+        .logins = s->logins,
+        .lost = s->lost,
+        .last_error = s->last_error,
+        .tls = s->tls,
+        .since_ms = uv_now(d->set->loop) - s->since_ms,
+    };
+
+    each(owner, &status);
+}
+
+void directories_each(const struct directories *ds,
+                      void (*each)(void *owner, const struct directory_server_status *s),
+                      void *owner)
+{
+    LIST_FOR_EACH(at, &ds->all) {
+        const struct directory *d = CONTAINER_OF(at, struct directory, at);
+
+        for (size_t i = 0; i < d->options.uri_count; i++)
+            tell(d, &d->servers[i], each, owner);
+    }
+}

@@ -1,0 +1,102 @@
+/* Directories: people who are kept in LDAP servers. Finds the entry of a name, and checks a password
+ * by binding as it (RFC 4511, RFC 4513). Never blocks the loop: connecting, TLS and the service
+ * account's bind happen in libuv's threads, all else on established connections with timers of its
+ * own. Knows neither hosts nor accounts: names in, a verdict out. */
+#ifndef SM_DIRECTORY_DIRECTORY_H
+#define SM_DIRECTORY_DIRECTORY_H
+
+#include "common/buf.h"
+#include "sm/directory/verdict.h"
+
+#include <uv.h>
+
+struct directories; /* all of a process */
+struct directory;
+struct timers;
+
+enum directory_scope { DIRECTORY_SUBTREE, DIRECTORY_ONE_LEVEL };
+
+/* One section of the configuration. Texts are copied by directories_set. */
+struct directory_options {
+    const char *name;
+    char *const *uris; /* in the order of preference */
+    size_t uri_count;
+    bool is_start_tls; /* of the ldap:// ones; without it they are not encrypted */
+    const char *ca_file;
+    const char *bind_dn;      /* the service account; NULL: anonymous */
+    struct str bind_password; /* empty with a NULL bind_dn */
+    const char *base;
+    int scope; /* enum directory_scope */
+    const char *filter; /* filter.h */
+    const char *key_attribute;
+    int64_t connect_ms, search_ms, bind_ms;
+    int64_t answer_ms;  /* for a whole login, waiting included */
+    int64_t refuse_ms;  /* refusals are told at multiples of it */
+    int64_t probe_ms;   /* an idle connection is used at least so often */
+    int64_t failback_ms; /* a better server must have been up so long */
+    int64_t search_connections, bind_connections; /* to one server */
+    int64_t max_waiting;
+};
+
+/* Before anything of libsasl2 and of libldap is used, and before there are threads; once a process.
+ * libldap then reads no files and no environment, and wipes what it frees. */
+void directory_library_init(void);
+
+/* What the process counts, shared by all directories. */
+struct directory_counters {
+    uint64_t searches, binds, refused, failed; /* failed: temporary-auth-failure */
+};
+/* A server went down or came back. why: of the first, one sentence. */
+typedef void directory_changed_fn(void *owner, const char *directory, const char *uri, bool is_up,
+                                  const char *why);
+
+struct directories *directories_new(uv_loop_t *loop, struct timers *timers,
+                                    directory_changed_fn *changed, void *owner);
+/* These and no others from now on. One whose options are the same goes on as it is; what was under
+ * way in one that is not fails with DIRECTORY_UNAVAILABLE. */
+void directories_set(struct directories *ds, const struct directory_options *options, size_t count);
+/* All that is under way fails now; memory goes when the loop has run the last of it. NULL is fine.
+ */
+void directories_close(struct directories *ds);
+
+/* NULL: none of this name. Not to be kept. */
+struct directory *directories_find(struct directories *ds, const char *name);
+const struct directory_counters *directories_counters(const struct directories *ds);
+
+/* --- logins ------------------------------------------------------------------------------------ */
+
+/* Whose entry: what the filter's placeholders become. */
+struct directory_name {
+    struct str user; /* absent: nobody can have this name; the answer takes as long as any refusal */
+    struct str host, jid;
+};
+/* Called once, on the loop, maybe from inside the call (and by directories_close and
+ * directories_set); found is borrowed. */
+typedef void directory_done_fn(void *owner, const struct directory_found *found);
+
+/* Finds the entry and binds as it. The password is copied, and wiped when it has been used. */
+void directory_login(struct directory *d, const struct directory_name *name, struct str password,
+                     directory_done_fn *done, void *owner);
+/* Only finds it, for administrators: told at once, DIRECTORY_OK when there is one entry. */
+void directory_lookup(struct directory *d, const struct directory_name *name,
+                      directory_done_fn *done, void *owner);
+
+/* --- what administrators see ------------------------------------------------------------------- */
+
+struct directory_server_status {
+    const char *directory, *uri;
+    const char *state; /* "up", "down", "new" */
+    bool is_chosen;
+    uint32_t search_connections, bind_connections;
+    uint32_t waiting;       /* of the directory */
+    uint64_t logins, lost;  /* binds answered; connections that failed or were lost */
+    const char *last_error; /* NULL: none yet */
+    const char *tls;        /* "TLS1.3 …" of the newest connection; NULL: none */
+    uint64_t since_ms;      /* how long in this state */
+};
+/* Calls each for all servers, by directory, in their order. */
+void directories_each(const struct directories *ds,
+                      void (*each)(void *owner, const struct directory_server_status *s),
+                      void *owner);
+
+#endif

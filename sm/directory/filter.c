@@ -1,0 +1,65 @@
+/* See filter.h. */
+#include "sm/directory/filter.h"
+
+#include <string.h>
+
+static bool is_tame(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-_.@ ", c));
+}
+
+void directory_filter_add_value(struct buf *out, struct str value)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if (is_tame(value.p[i])) {
+            buf_add_char(out, value.p[i]);
+        } else {
+            buf_add_char(out, '\\');
+            buf_add_hex(out, str_of(value.p + i, 1));
+        }
+}
+
+void directory_filter_write(struct buf *out, const char *text, struct str user, struct str host,
+                            struct str jid)
+{
+    for (; *text; text++) {
+        if (*text != '%') {
+            buf_add_char(out, *text);
+            continue;
+        }
+        text++;
+        if (*text == '%')
+            buf_add_char(out, '%');
+        else
+            directory_filter_add_value(out, *text == 'u' ? user : *text == 'd' ? host : jid);
+    }
+}
+
+enum err directory_filter_check(const char *text, struct buf *why)
+{
+    int depth = 0;
+    bool has_name = false;
+
+    for (const char *p = text; *p; p++) {
+        depth += *p == '(';
+        depth -= *p == ')';
+        if (depth < 0 || (depth == 0 && p[1] != '\0')) {
+            buf_printf(why, "expected one filter in parentheses that match");
+            return ERR_MALFORMED;
+        }
+        if (*p != '%')
+            continue;
+        if (p[1] == '\0' || !strchr("uda%", p[1])) {
+            buf_printf(why, "a percent sign is followed by u, d, a or another one");
+            return ERR_MALFORMED;
+        }
+        p++;
+        has_name |= *p == 'u' || *p == 'a';
+    }
+    if (depth != 0)
+        buf_printf(why, "expected one filter in parentheses that match");
+    else if (!has_name)
+        buf_printf(why, "it must hold %%u or %%a: without it everybody is the same entry");
+    return depth == 0 && has_name ? ERR_OK : ERR_MALFORMED;
+}

@@ -1,0 +1,172 @@
+"""A real OpenLDAP server for tests: a folder, ports and a socket of its own, TLS, the overlays ppolicy and memberof."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+SUFFIX = "dc=example,dc=org"
+ADMIN, ADMIN_PASSWORD = f"cn=admin,{SUFFIX}", "rootpw"
+SERVICE, SERVICE_PASSWORD = f"cn=sallyport,{SUFFIX}", "service secret"
+
+CONF = """
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload ppolicy
+moduleload memberof
+pidfile {dir}/pid
+TLSCACertificateFile {tls}/ca.pem
+TLSCertificateFile {tls}/server.pem
+TLSCertificateKeyFile {tls}/server.key
+database mdb
+maxsize 20000000
+suffix "{suffix}"
+rootdn "{admin}"
+rootpw {admin_password}
+directory {dir}/db
+index uid,mail,objectClass eq
+overlay ppolicy
+ppolicy_default "cn=default,{suffix}"
+overlay memberof
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn="{service}" read by * none
+"""
+
+BASE = f"""dn: {SUFFIX}
+objectClass: dcObject
+objectClass: organization
+o: Example
+dc: example
+
+dn: {SERVICE}
+objectClass: applicationProcess
+objectClass: simpleSecurityObject
+cn: sallyport
+userPassword: {SERVICE_PASSWORD}
+pwdPolicySubentry: cn=none,{SUFFIX}
+
+dn: cn=none,{SUFFIX}
+objectClass: device
+objectClass: pwdPolicy
+cn: none
+pwdAttribute: userPassword
+
+dn: cn=default,{SUFFIX}
+objectClass: device
+objectClass: pwdPolicy
+cn: default
+pwdAttribute: userPassword
+pwdMaxAge: 86400
+pwdLockout: TRUE
+pwdMaxFailure: 5
+pwdMustChange: TRUE
+
+dn: ou=people,{SUFFIX}
+objectClass: organizationalUnit
+ou: people
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def make_tls(folder):
+    """A CA and a certificate for 127.0.0.1 and localhost; another CA that signed nothing."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+    for ca in ("ca", "other-ca"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
+                "-subj", f"/CN={ca}", "-days", "30")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key", "-out", "server.csr",
+            "-subj", "/CN=directory")
+    names = {"localhost", socket.gethostname(), socket.getfqdn()}  # libldap takes localhost for the machine's own name
+    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1," + ",".join(f"DNS:{n}" for n in sorted(names)) + "\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem", "-days", "30",
+            "-extfile", "ext")
+
+
+class Slapd:
+    def __init__(self, tls=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"slapd-{os.getpid()}-"))
+        self.tls = tls or self.folder
+        if not tls:
+            make_tls(self.folder)
+        (self.folder / "db").mkdir()
+        self.conf = self.folder / "slapd.conf"
+        self.conf.write_text(CONF.format(dir=self.folder, tls=self.tls, suffix=SUFFIX, admin=ADMIN, admin_password=ADMIN_PASSWORD, service=SERVICE))
+        self.port, self.tls_port = free_port(), free_port()
+        self.ldap = f"ldap://127.0.0.1:{self.port}"
+        self.ldaps = f"ldaps://127.0.0.1:{self.tls_port}"
+        self.ldapi = "ldapi://" + urllib.parse.quote(str(self.folder / "ldapi"), safe="")
+        self.process = None
+        self.add_offline(BASE)
+        self.start()
+
+    def add_offline(self, ldif):
+        subprocess.run(["/usr/sbin/slapadd", "-q", "-f", str(self.conf)], input=ldif, text=True, check=True, capture_output=True)
+
+    def start(self):
+        self.process = subprocess.Popen(["/usr/sbin/slapd", "-d", "0", "-f", str(self.conf), "-h", f"{self.ldap} {self.ldaps} {self.ldapi}"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
+                return self
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < deadline, "slapd does not start"
+                time.sleep(0.02)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.go_on()
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def modify(self, ldif):
+        done = subprocess.run(["ldapmodify", "-x", "-H", self.ldapi, "-D", ADMIN, "-w", ADMIN_PASSWORD, "-e", "relax"], input=ldif, text=True,
+                              capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+    def add_person(self, uid, password="secret", more="", dn=None):
+        self.modify(f"dn: {dn or f'uid={uid},ou=people,{SUFFIX}'}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: x\n"
+                    f"userPassword: {password}\n{more}")
+        return uid
+
+    def delete(self, uid):
+        self.modify(f"dn: uid={uid},ou=people,{SUFFIX}\nchangetype: delete\n")
+
+    def change(self, uid, attribute, value, verb="replace"):
+        self.modify(f"dn: uid={uid},ou=people,{SUFFIX}\nchangetype: modify\n{verb}: {attribute}\n{attribute}: {value}\n")
+
+    def section(self, name="corp", uris=None, **keys):
+        """The section of sm.conf for it; keys replace or add, None leaves one out."""
+        secret = self.folder / "service"
+        secret.write_text(SERVICE_PASSWORD + "\n")
+        secret.chmod(0o600)
+        values = {"ca": f'"{self.tls}/ca.pem"', "bind_dn": f'"{SERVICE}"', "bind_password_file": f'"{secret}"', "base": f'"ou=people,{SUFFIX}"',
+                  "filter": '"(&(objectClass=inetOrgPerson)(uid=%u))"'}
+        values.update(keys)
+        uris = ", ".join(f'"{u}"' for u in (uris or [self.ldaps]))
+        return f'directory "{name}" {{\n    uris = {{{uris}}}\n' + "".join(f"    {k} = {v}\n" for k, v in values.items() if v is not None) + "}\n"

@@ -1,0 +1,327 @@
+/* Directories without a server: filters that no name can change, addresses, what answers mean, and
+ * which sections of the configuration are refused. */
+#include "sm/conf.h"
+#include "sm/directory/filter.h"
+#include "sm/directory/uri.h"
+#include "sm/directory/verdict.h"
+
+#include <ldap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* --- filter.h --- */
+
+static const char *filtered(const char *text, struct str user)
+{
+    static char out[4096];
+    struct buf b = { 0 };
+
+    directory_filter_write(&b, text, user, STR("example.com"), STR("a@example.com"));
+    assert_true(b.n < sizeof out);
+    memcpy(out, b.p, b.n);
+    out[b.n] = '\0';
+    buf_fini(&b);
+    return out;
+}
+
+static void placeholders_become_names(void **state)
+{
+    (void)state;
+    assert_string_equal(filtered("(&(uid=%u)(o=%d)(mail=%a)(x=100%%))", STR("juliet")),
+                        "(&(uid=juliet)(o=example.com)(mail=a@example.com)(x=100%))");
+}
+
+/* RFC 4515 §3: asterisk, parentheses, backslash and NUL must be escaped; so is all that is odd. */
+static void no_name_changes_a_filter(void **state)
+{
+    static const struct {
+        struct str name;
+        const char *expected;
+    } rows[] = {
+        { STR("*"), "(uid=\\2a)" },
+        { STR(")(uid=*"), "(uid=\\29\\28uid\\3d\\2a)" },
+        { STR("a)(|(objectClass=*)"), "(uid=a\\29\\28\\7c\\28objectClass\\3d\\2a\\29)" },
+        { STR("\\2a"), "(uid=\\5c2a)" },
+        { STR("a\0b"), "(uid=a\\00b)" },
+        { STR("%u%a"), "(uid=\\25u\\25a)" },
+        { STR("M\xc3\xbcller, J."), "(uid=M\\c3\\bcller\\2c J.)" },
+        { STR("\xff\xfe"), "(uid=\\ff\\fe)" },
+        { STR(""), "(uid=)" },
+        { STR("o'brien+x#1;<>\"&|!~="), "(uid=o\\27brien\\2bx\\231\\3b\\3c\\3e\\22\\26\\7c\\21\\7e\\3d)" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_string_equal(filtered("(uid=%u)", rows[i].name), rows[i].expected);
+}
+
+static void every_byte_but_the_tame_is_written_in_hexadecimal(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char byte = (char)c;
+        struct buf b = { 0 };
+
+        directory_filter_add_value(&b, str_of(&byte, 1));
+        if (c == '*' || c == '(' || c == ')' || c == '\\' || c < ' ' || c > '~')
+            assert_int_equal(b.n, 3);
+        if (b.n == 1)
+            assert_null(memchr("*()\\&|!=<>~,+\"#;/%", b.p[0], 18));
+        buf_fini(&b);
+    }
+}
+
+static void templates_are_checked(void **state)
+{
+    static const struct {
+        const char *text;
+        enum err expected;
+    } rows[] = {
+        { "(uid=%u)", ERR_OK },          { "(&(a=b)(mail=%a))", ERR_OK }, { "(uid=x)", ERR_MALFORMED },
+        { "uid=%u", ERR_MALFORMED },     { "(uid=%u", ERR_MALFORMED },    { "(uid=%u))", ERR_MALFORMED },
+        { "(uid=%u)(x=y)", ERR_MALFORMED }, { "(uid=%s)", ERR_MALFORMED }, { "(uid=%", ERR_MALFORMED },
+        { "", ERR_MALFORMED },           { "(uid=%%)", ERR_MALFORMED },   { "(o=%d)", ERR_MALFORMED },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf why = { 0 };
+
+        assert_int_equal(directory_filter_check(rows[i].text, &why), rows[i].expected);
+        assert_int_equal(why.n > 0, rows[i].expected != ERR_OK);
+        buf_fini(&why);
+    }
+}
+
+/* --- uri.h --- */
+
+static void addresses_are_read(void **state)
+{
+    static const struct {
+        const char *text, *address; /* NULL: malformed */
+    } rows[] = {
+        { "ldaps://ldap.example.com", "ldap.example.com:636" },
+        { "ldaps://ldap.example.com/", "ldap.example.com:636" },
+        { "ldap://ldap.example.com", "ldap.example.com:389" },
+        { "ldap://10.0.0.1:3890", "10.0.0.1:3890" },
+        { "ldaps://[2001:db8::1]", "[2001:db8::1]:636" },
+        { "ldaps://[::1]:6360", "[::1]:6360" },
+        { "ldapi://%2Frun%2Fslapd%2Fldapi", "unix:/run/slapd/ldapi" },
+        { "ldapi://%2frun%2fa%20b", "unix:/run/a b" },
+        { "ldapi:///", NULL },
+        { "ldapi://run", NULL },
+        { "ldap://", NULL },
+        { "ldap:///", NULL },
+        { "http://x", NULL },
+        { "ldap://host:0", NULL },
+        { "ldap://host:65536", NULL },
+        { "ldap://host:", NULL },
+        { "ldap://host:1x", NULL },
+        { "ldap://[::1", NULL },
+        { "ldap://[::1]x", NULL },
+        { "ldap://host/dc=example", NULL },
+        { "ldap://a b", NULL },
+        { "ldap://a,b", NULL },
+        { "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct directory_uri u;
+        struct buf b = { 0 };
+        enum err e = directory_uri_read(rows[i].text, &u);
+
+        assert_int_equal(e, rows[i].address ? ERR_OK : ERR_MALFORMED);
+        if (e == ERR_OK) {
+            directory_uri_add_address(&b, &u);
+            assert_true(str_is(buf_str(&b), rows[i].address));
+        }
+        buf_fini(&b);
+    }
+}
+
+static void only_the_loopback_is_loopback(void **state)
+{
+    static const char *const yes[] = { "ldap://127.0.0.1", "ldap://127.1.2.3:1", "ldap://[::1]", "ldap://localhost" };
+    static const char *const no[] = { "ldap://10.0.0.1", "ldap://localhost.example.com", "ldap://[::2]", "ldap://128.0.0.1" };
+    struct directory_uri u;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        assert_int_equal(directory_uri_read(yes[i], &u), ERR_OK);
+        assert_true(u.is_loopback);
+        assert_int_equal(directory_uri_read(no[i], &u), ERR_OK);
+        assert_false(u.is_loopback);
+    }
+}
+
+/* --- verdict.h --- */
+
+static enum directory_verdict bound(int code, const char *diagnostic, int policy)
+{
+    struct directory_policy p = { .is_there = policy >= 0, .error = policy };
+
+    return directory_bind_verdict(code, diagnostic, &p);
+}
+
+static void active_directory_is_understood(void **state)
+{
+    static const struct {
+        const char *code;
+        enum directory_verdict expected;
+    } rows[] = {
+        { "525", DIRECTORY_WRONG },       { "52e", DIRECTORY_WRONG },    { "530", DIRECTORY_NOT_NOW },
+        { "531", DIRECTORY_NOT_NOW },     { "532", DIRECTORY_EXPIRED },  { "533", DIRECTORY_DISABLED },
+        { "701", DIRECTORY_DISABLED },    { "773", DIRECTORY_MUST_CHANGE }, { "775", DIRECTORY_LOCKED },
+        { "999", DIRECTORY_WRONG },       { "", DIRECTORY_WRONG },       { "77", DIRECTORY_WRONG },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[200];
+
+        snprintf(text, sizeof text, "80090308: LdapErr: DSID-0C09041C, comment: AcceptSecurityContext error, data %s, v4563", rows[i].code);
+        assert_int_equal(bound(LDAP_INVALID_CREDENTIALS, text, -1), rows[i].expected);
+        assert_int_equal(bound(LDAP_SUCCESS, text, -1), DIRECTORY_OK);
+    }
+    assert_int_equal(bound(LDAP_INVALID_CREDENTIALS, ", data ", -1), DIRECTORY_WRONG);
+    assert_int_equal(bound(LDAP_INVALID_CREDENTIALS, "comment: x, data 775", -1), DIRECTORY_WRONG);
+}
+
+static void the_policy_control_is_understood(void **state)
+{
+    (void)state;
+    assert_int_equal(bound(LDAP_SUCCESS, NULL, PP_noError), DIRECTORY_OK);
+    assert_int_equal(bound(LDAP_SUCCESS, NULL, PP_changeAfterReset), DIRECTORY_MUST_CHANGE);
+    assert_int_equal(bound(LDAP_INVALID_CREDENTIALS, NULL, PP_passwordExpired), DIRECTORY_EXPIRED);
+    assert_int_equal(bound(LDAP_INVALID_CREDENTIALS, NULL, PP_accountLocked), DIRECTORY_LOCKED);
+    assert_int_equal(bound(LDAP_INVALID_CREDENTIALS, NULL, PP_noError), DIRECTORY_WRONG);
+    assert_int_equal(bound(LDAP_BUSY, NULL, PP_passwordExpired), DIRECTORY_BUSY);
+}
+
+/* Only success is success. */
+static void no_other_code_lets_anybody_in(void **state)
+{
+    (void)state;
+    for (int code = -20; code < 200; code++) {
+        assert_int_equal(bound(code, NULL, -1) == DIRECTORY_OK, code == LDAP_SUCCESS);
+        assert_int_equal(directory_search_verdict(code, 1) == DIRECTORY_OK, code == LDAP_SUCCESS);
+        assert_int_not_equal(directory_search_verdict(code, 0), DIRECTORY_OK);
+        assert_int_not_equal(directory_search_verdict(code, 2), DIRECTORY_OK);
+    }
+    assert_true(directory_is_temporary(bound(LDAP_UNAVAILABLE, NULL, -1)));
+    assert_true(directory_is_temporary(directory_search_verdict(LDAP_NO_SUCH_OBJECT, 0)));
+    assert_int_equal(directory_search_verdict(LDAP_SIZELIMIT_EXCEEDED, 2), DIRECTORY_AMBIGUOUS);
+}
+
+/* --- configuration --- */
+
+static char *ldaps[] = { (char *)"ldaps://ldap.example.com" };
+static char *plain[] = { (char *)"ldap://10.0.0.1" };
+static char *loopback[] = { (char *)"ldap://127.0.0.1" };
+static char *ldapi[] = { (char *)"ldapi://%2Frun%2Fldapi" };
+static char *bad[] = { (char *)"ldap.example.com" };
+static char *ldap[] = { (char *)"ldap" };
+static char *scram[] = { (char *)"SCRAM-SHA-256" };
+
+#define ONE(list) { (list), 1 }
+#define GOOD .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
+#define CA .ca_file = (char *)"/etc/ca.pem"
+
+static void sections_are_checked(void **state)
+{
+    static const struct {
+        struct sm_directory_conf conf;
+        const char *sentence; /* NULL: accepted */
+    } rows[] = {
+        { { GOOD, CA, .uris = ONE(ldaps) }, NULL },
+        { { GOOD, .uris = ONE(ldaps) }, "ca: needed" },
+        { { GOOD, CA, .uris = ONE(bad) }, "uris: expected" },
+        { { GOOD, CA, .uris = ONE(plain), .is_start_tls = true }, NULL },
+        { { GOOD, .uris = ONE(plain), .is_start_tls = true }, "ca: needed" },
+        { { GOOD, CA, .uris = ONE(plain) }, "unencrypted" },
+        { { GOOD, CA, .uris = ONE(plain), .is_plain_ok = true }, "unencrypted" },
+        { { GOOD, .uris = ONE(loopback) }, "unencrypted" },
+        { { GOOD, .uris = ONE(loopback), .is_plain_ok = true }, NULL },
+        { { GOOD, .uris = ONE(ldapi) }, NULL },
+        { { GOOD, .uris = ONE(ldapi), .bind_dn = (char *)"cn=x" }, "bind_password_file" },
+        { { GOOD, .uris = ONE(ldapi), .bind_password_file = (char *)"/x" }, "bind_password_file" },
+        { { .name = (char *)"corp", .filter = (char *)"(uid=x)", .key_attribute = (char *)"x", .uris = ONE(ldapi) }, "filter: " },
+        { { .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"a b", .uris = ONE(ldapi) }, "key_attribute: " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sm_directory_conf d = rows[i].conf;
+        struct sm_conf c = { .directories = { &d, 1 } };
+        struct buf why = { 0 };
+
+        assert_int_equal(sm_conf_check_directories(&c, &why), rows[i].sentence == NULL);
+        buf_add_char(&why, '\0');
+        if (rows[i].sentence)
+            assert_non_null(strstr(why.p, rows[i].sentence));
+        buf_fini(&why);
+    }
+}
+
+#define LDAP_HOST .name = (char *)"example.com", .auth = ONE(ldap), .is_tls_required = true
+
+static void hosts_are_checked(void **state)
+{
+    static const struct {
+        struct sm_host_conf conf;
+        const char *sentence;
+    } rows[] = {
+        { { .name = (char *)"example.com" }, NULL },
+        { { LDAP_HOST, .directory = (char *)"corp", .may_change_password = true }, NULL },
+        { { LDAP_HOST }, "needs one" },
+        { { LDAP_HOST, .directory = (char *)"other" }, "no section" },
+        { { LDAP_HOST, .directory = (char *)"corp", .may_register = true }, "register" },
+        { { LDAP_HOST, .directory = (char *)"corp", .mechanisms = ONE(scram) }, "PLAIN" },
+        { { .name = (char *)"example.com", .auth = ONE(ldap), .directory = (char *)"corp" }, "tls_required" },
+        { { .name = (char *)"example.com", .auth = ONE(bad) }, "auth: expected" },
+        { { .name = (char *)"example.com", .directory = (char *)"corp" }, "it needs auth" },
+    };
+    struct sm_directory_conf d = { GOOD, .uris = ONE(ldapi) };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sm_host_conf h = rows[i].conf;
+        struct sm_conf c = { .directories = { &d, 1 }, .hosts = { &h, 1 } };
+        struct buf why = { 0 };
+
+        assert_int_equal(sm_conf_check_directories(&c, &why), rows[i].sentence == NULL);
+        buf_add_char(&why, '\0');
+        if (rows[i].sentence)
+            assert_non_null(strstr(why.p, rows[i].sentence));
+        if (!rows[i].sentence)
+            assert_false(h.may_change_password);
+        buf_fini(&why);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(placeholders_become_names),
+        cmocka_unit_test(no_name_changes_a_filter),
+        cmocka_unit_test(every_byte_but_the_tame_is_written_in_hexadecimal),
+        cmocka_unit_test(templates_are_checked),
+        cmocka_unit_test(addresses_are_read),
+        cmocka_unit_test(only_the_loopback_is_loopback),
+        cmocka_unit_test(active_directory_is_understood),
+        cmocka_unit_test(the_policy_control_is_understood),
+        cmocka_unit_test(no_other_code_lets_anybody_in),
+        cmocka_unit_test(sections_are_checked),
+        cmocka_unit_test(hosts_are_checked),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
