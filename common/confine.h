@@ -30,6 +30,7 @@ enum confine_may {
     CONFINE_THREADS = 1 << 0,       /* start threads (libuv's pool starts with its first work) */
     CONFINE_DIAL_ANY_PORT = 1 << 1, /* a reload brings peers whose ports nobody knows yet */
     CONFINE_FORWARD = 1 << 2,       /* connect to a log daemon again after its restart */
+    CONFINE_DATABASE = 1 << 3,      /* what a client library of a database does to its sockets */
 };
 
 struct confine *confine_new(void);

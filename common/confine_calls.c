@@ -60,6 +60,7 @@ static const struct group allowed[] = {
       "pwrite64 pwritev fsync fdatasync ftruncate fallocate fchmod rename renameat renameat2 mkdir "
       "rmdir statfs fstatfs sync_file_range" },
     { "dialling", CALLS_DIAL, "connect" },
+    { "database", CONFINE_DATABASE, "recvfrom" },
     { "names", CONFINE_CALLS_NAMES, "bind recvfrom recvmsg sendmmsg" },
     { "listening", CONFINE_CALLS_LISTEN, "bind listen" },
 };
@@ -121,11 +122,18 @@ static const struct checked checked[] = {
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_GETLK) } },
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_SETLK) } },
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_SETLKW) } },
+    /* Of a socket, and of no log: those are not open for reading. */
+    { "fcntl", CONFINE_DATABASE, 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
     { "ioctl", 0, 1, { IS(1, FIONBIO) } },
     { "ioctl", CONFINE_CALLS_NAMES, 1, { IS(1, FIONREAD) } },
     { "prctl", 0, 1, { IS(0, PR_GET_DUMPABLE) } },
     { "prlimit64", 0, 2, { IS(0, 0), IS(2, 0) } }, /* reading its own */
     { "setsockopt", 0, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_USER_TIMEOUT) } },
     { "setsockopt", CONFINE_CALLS_NAMES, 2, { IS(1, IPPROTO_IP), IS(2, IP_RECVERR) } },
     { "setsockopt", CONFINE_CALLS_NAMES, 2, { IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR) } },
     /* With MSG_FASTOPEN they would be connect(2). */

@@ -68,6 +68,13 @@ static void free_store(struct pg_store *s)
 {
     if (s->on_closed)
         s->on_closed(s->owner);
+    for (size_t i = 0; i < s->server.host_count; i++)
+        mem_free((void *)s->server.hosts[i]);
+    mem_free((void *)s->server.hosts);
+    mem_free((void *)s->server.database);
+    mem_free((void *)s->server.user);
+    mem_free((void *)s->server.password_file);
+    mem_free((void *)s->server.ca);
     mem_free(s);
 }
 
@@ -621,12 +628,31 @@ static void init_timer(struct pg_store *s, uv_timer_t *timer)
     s->handles_open++;
 }
 
+static const char *copy_text(const char *text)
+{
+    return text ? mem_strdup(text) : NULL;
+}
+
+static void copy_server(struct store_server *to, const struct store_server *from)
+{
+    const char **hosts = mem_alloc(from->host_count * sizeof *hosts);
+
+    for (size_t i = 0; i < from->host_count; i++)
+        hosts[i] = copy_text(from->hosts[i]);
+    *to = *from;
+    to->hosts = hosts;
+    to->database = copy_text(from->database);
+    to->user = copy_text(from->user);
+    to->password_file = copy_text(from->password_file);
+    to->ca = copy_text(from->ca);
+}
+
 static struct pg_store *new_store(uv_loop_t *loop, const struct store_options *options)
 {
     struct pg_store *s = mem_new(struct pg_store);
 
     s->base = (struct store){ .driver = &driver, .loop = loop, .max_queued = options->max_queued };
-    s->server = *options->server;
+    copy_server(&s->server, options->server);
     s->batch_limit = PG_MAX_BATCH;
     tx_list_init(&s->waiting);
     tx_list_init(&s->redo);

@@ -35,6 +35,28 @@ bool pg_host_parse(const char *host, struct str *out_name, struct str *out_port)
     return text.n > 0 && str_find(text, ',') == text.n;
 }
 
+bool store_is_host(const char *host)
+{
+    struct str name, port;
+
+    return pg_host_parse(host, &name, &port);
+}
+
+void store_host_address(const char *host, struct buf *out)
+{
+    struct str name = STR("/"), port;
+
+    if (!pg_host_parse(host, &name, &port))
+        name = STR("/"); /* which the check of the configuration has said */
+    if (name.p[0] == '/')
+        buf_printf(out, "unix:%.*s", STR_ARG(name));
+    else if (str_find(name, ':') < name.n)
+        buf_printf(out, "[%.*s]:%.*s", STR_ARG(name), STR_ARG(port));
+    else
+        buf_printf(out, "%.*s:%.*s", STR_ARG(name), STR_ARG(port));
+    buf_add_char(out, '\0');
+}
+
 /* --- libpq ------------------------------------------------------------------------------------ */
 
 /* Nothing that libpq writes goes to standard error past the log. */

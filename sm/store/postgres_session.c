@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 100, LOCK_MS = 5000, SETUP_MS = 20000 };
+enum { RETRY_MS = 100, LOCK_MS = 2000, SETUP_MS = 20000 };
 
 static void next_step(struct pg_store *s);
 

@@ -21,7 +21,7 @@ struct store_rows;
 enum store_tls { STORE_TLS_VERIFY_FULL, STORE_TLS_VERIFY_CA, STORE_TLS_REQUIRE, STORE_TLS_DISABLE };
 
 struct store_server {
-    const char *const *hosts;  /* "NAME:PORT", "[ADDRESS]:PORT", or the folder of a Unix socket, "/FOLDER:PORT"; without port: 5432 */
+    const char *const *hosts;  /* as store_is_host takes them: "NAME:PORT", "[ADDRESS]:PORT", or the folder of a Unix socket, "/FOLDER:PORT"; without port: 5432 */
     size_t host_count;
     const char *database, *user;
     const char *password_file; /* NULL: none */
@@ -33,11 +33,16 @@ struct store_server {
     void *owner;
 };
 
+/* Whether a host is well-formed. */
+bool store_is_host(const char *host);
+/* Where it is dialled, as net_address_parse reads it, with a NUL behind it. */
+void store_host_address(const char *host, struct buf *out);
+
 struct store_options {
     const char *path;       /* of the SQLite file; its folder must exist */
     bool is_full_sync;      /* synchronous=FULL (default) or NORMAL */
     uint32_t max_queued;    /* transactions and queries waiting; beyond it store_is_busy */
-    const struct store_server *server; /* NULL: SQLite; else path and is_full_sync mean nothing. Borrowed until store_close is done */
+    const struct store_server *server; /* NULL: SQLite; else path and is_full_sync mean nothing. Copied */
 };
 
 /* Opens, migrates (forward only; a newer schema than ours is ERR_UNSUPPORTED) and starts the threads. Blocking: only at start. why: one sentence. */
