@@ -9,7 +9,7 @@
 #include <gnutls/crypto.h>
 #include <stdio.h>
 
-enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 5000, PAUSE_MS = 100, MAX_RETRIES = 10, CLOSE_MS = 5000 };
+enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 3000, PAUSE_MS = 100, MAX_RETRIES = 10, CLOSE_MS = 5000 };
 
 static void pump(struct pg_store *s);
 
