@@ -1,66 +1,13 @@
-/* The driver for PostgreSQL: what is submitted waits in one queue; what is in it when the connection is free is the next batch, and up to two are
- * under way. A batch that was refused is undone and run again without the transaction that was to blame; one whose connection was lost is
- * looked up in the database and run again only if it is not there. So nobody is told what is not so, and nothing is done twice. */
+/* The driver for PostgreSQL: what is submitted waits in one queue; what is in it when the
+ * connection is free is the next batch, and up to two are under way. */
 #include "sm/store/postgres.h"
 
 #include "common/log.h"
 #include "common/mem.h"
 
 #include <gnutls/crypto.h>
-#include <stdio.h>
 
-enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 3000, PAUSE_MS = 100, MAX_RETRIES = 10, CLOSE_MS = 5000 };
-
-static void pump(struct pg_store *s);
-
-static const char *const phase_names[] = { "away", "resolving", "dialling", "setting-up", "ready", "undoing", "pausing", "lost", "closed" };
-
-void pg_set_phase(struct pg_store *s, enum pg_phase phase)
-{
-    if (s->phase == phase)
-        return;
-    log_debug("the store's connection changes", kv_text("from", phase_names[s->phase]), kv_text("to", phase_names[phase]));
-    s->phase = phase;
-}
-
-/* --- the socket ------------------------------------------------------------------------------- */
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-    mem_free(handle);
-}
-
-void pg_unwatch(struct pg_store *s)
-{
-    if (!s->poll)
-        return;
-    s->poll->data = NULL;
-    uv_close((uv_handle_t *)s->poll, on_poll_closed);
-    s->poll = NULL;
-}
-
-static void on_poll(uv_poll_t *handle, int status, int events)
-{
-    struct pg_store *s = handle->data;
-
-    if (s)
-        pg_on_io(s, status < 0 ? UV_READABLE | UV_WRITABLE : events);
-}
-
-void pg_watch(struct pg_store *s, int events)
-{
-    int fd = PQsocket(s->conn);
-
-    if (s->poll && s->fd != fd)
-        pg_unwatch(s);
-    if (!s->poll) {
-        s->poll = mem_new(uv_poll_t);
-        s->fd = fd;
-        ASSERT(uv_poll_init(s->base.loop, s->poll, fd) == 0);
-        s->poll->data = s;
-    }
-    ASSERT(uv_poll_start(s->poll, events, on_poll) == 0);
-}
+enum { CLOSE_MS = 5000 };
 
 /* --- finishing -------------------------------------------------------------------------------- */
 
@@ -89,17 +36,9 @@ static void on_handle_closed(uv_handle_t *handle)
     pg_release(handle->data);
 }
 
-static void hang_up(struct pg_store *s)
-{
-    pg_unwatch(s);
-    if (s->conn)
-        PQfinish(s->conn);
-    s->conn = NULL;
-}
-
 static void close_handles(struct pg_store *s)
 {
-    hang_up(s);
+    pg_hang_up(s);
     pg_set_phase(s, PG_CLOSED);
     if (s->lookup)
         uv_cancel((uv_req_t *)s->lookup); /* its callback counts as a handle's */
@@ -109,7 +48,7 @@ static void close_handles(struct pg_store *s)
 }
 
 /* Calls back all of list, in order. What its callbacks submit waits. */
-static void finish_all(struct pg_store *s, struct tx_list *list)
+void pg_finish_all(struct pg_store *s, struct tx_list *list)
 {
     struct store_tx *tx;
 
@@ -123,7 +62,7 @@ static void fail_all(struct pg_store *s, struct tx_list *list)
         if (!tx->is_settled)
             tx->result = ERR_IO;
     }
-    finish_all(s, list);
+    pg_finish_all(s, list);
 }
 
 static bool is_idle(const struct pg_store *s)
@@ -131,169 +70,16 @@ static bool is_idle(const struct pg_store *s)
     return !s->waiting.first && !s->redo.first && s->in_flight == 0;
 }
 
-static void close_if_idle(struct pg_store *s)
+void pg_close_if_idle(struct pg_store *s)
 {
     if (s->is_closing && s->phase != PG_CLOSED && is_idle(s))
         close_handles(s);
 }
 
-/* --- what becomes of a batch ------------------------------------------------------------------ */
-
-/* One sentence when it begins and one when it is over. */
-static void note_failing(struct pg_store *s, const char *why)
-{
-    if (!s->is_failing && why)
-        log_error("the store cannot write", kv_text("reason", why));
-    else if (s->is_failing && !why)
-        log_info("the store can write again");
-    s->is_failing = why != NULL;
-}
-
-static bool is_class(const struct pg_batch *b, const char *class)
-{
-    return strncmp(b->state, class, 2) == 0;
-}
-
-/* What the server says of one statement, without blame on itself: the rest can go on. */
-static bool is_refusal(const struct pg_batch *b)
-{
-    static const char *const classes[] = { "21", "22", "23", "42", "44", "54", "0A", "P0" };
-
-    for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
-        if (b->is_refused && is_class(b, classes[i]))
-            return true;
-    }
-    return false;
-}
-
-/* It may go well the next time: a deadlock, a lock or a statement that an administrator cancelled. */
-static bool is_passing(const struct pg_batch *b)
-{
-    return is_class(b, "40") || is_class(b, "55") || strcmp(b->state, "57014") == 0;
-}
-
-static void settle_refused(struct pg_batch *b)
-{
-    struct store_tx *tx = b->at;
-    bool is_duplicate = strcmp(b->state, "23505") == 0;
-
-    if (!is_duplicate)
-        log_error("the store refused a statement", kv_text("statement", store_statement_names[b->statement]), kv_text("reason", b->why));
-    tx->is_settled = true;
-    tx->result = is_duplicate ? ERR_EXISTS : is_class(b, "54") ? ERR_LIMIT : ERR_IO;
-}
-
-/* Its writes fail; its queries may still be answered, without them. */
-static void settle_writes(struct pg_batch *b)
-{
-    for (struct store_tx *tx = b->list.first; tx; tx = tx->next) {
-        if (tx->kind != TX_WRITE || tx->is_settled)
-            continue;
-        tx->is_settled = true;
-        tx->result = ERR_IO;
-        tx->changes = 0;
-    }
-}
-
-/* A query that is answered with what was not kept would lie. */
-static void forget_answers(struct tx_list *list)
-{
-    for (struct store_tx *tx = list->first; tx; tx = tx->next)
-        tx->is_answered = false;
-}
-
-/* What failed before it at its very end is called back first. */
-static void settle_kept(struct pg_store *s, struct pg_batch *b)
-{
-    for (struct store_tx *tx = b->list.first; tx; tx = tx->next)
-        tx->is_settled = true;
-    tx_list_move(&s->redo, &b->list);
-}
-
-static void on_committed(struct pg_store *s, struct pg_batch *b)
-{
-    if (b->number != 0) {
-        s->committed = b->number;
-        note_failing(s, NULL);
-    }
-    s->retries = 0;
-    s->batch_limit = s->batch_limit * 2 < PG_MAX_BATCH ? s->batch_limit * 2 : PG_MAX_BATCH;
-    if (s->redo.first)
-        settle_kept(s, b);
-    else
-        finish_all(s, &b->list);
-}
-
-/* Nothing of it is kept. Batches behind it have failed, too, because the transaction is still aborted. */
-static void on_failed(struct pg_store *s, struct pg_batch *b)
-{
-    bool is_collateral = strcmp(b->state, "25P02") == 0;
-
-    forget_answers(&b->list);
-    if (is_refusal(b) && !is_collateral) {
-        settle_refused(b);
-        s->batch_limit = PG_CAREFUL_BATCH;
-    } else if (is_passing(b) && s->retries++ < MAX_RETRIES) {
-        log_warn("the store runs a batch again", kv_text("reason", b->why));
-    } else if (!is_collateral) {
-        note_failing(s, b->why);
-        settle_writes(b);
-        if (b->is_refused && b->at->kind == TX_QUERY) {
-            b->at->is_settled = true;
-            b->at->result = ERR_IO;
-        }
-    }
-    tx_list_move(&s->redo, &b->list);
-}
-
-/* Everything under way is in redo or committed: the aborted transaction is ended, and redo comes before what waits. */
-static void undo(struct pg_store *s)
-{
-    pg_set_phase(s, PG_UNDOING);
-    if (PQsendQueryParams(s->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0) != 1 || PQpipelineSync(s->conn) != 1 || PQflush(s->conn) < 0)
-        pg_on_gone(s, PQerrorMessage(s->conn));
-}
-
-static void requeue(struct pg_store *s)
-{
-    tx_list_move(&s->redo, &s->waiting);
-    tx_list_move(&s->waiting, &s->redo);
-}
-
-void pg_on_undone(struct pg_store *s)
-{
-    requeue(s);
-    pg_set_phase(s, s->retries > 0 ? PG_PAUSING : PG_READY);
-    if (s->phase == PG_PAUSING)
-        pg_set_timer(s, PAUSE_MS);
-}
-
-/* A server was demoted while we were connected: another takes writes. */
-static bool is_demoted(const struct pg_batch *b)
-{
-    return strcmp(b->state, "25006") == 0;
-}
-
-void pg_on_batch(struct pg_store *s, struct pg_batch *b)
-{
-    ASSERT(b == &s->batches[s->first]);
-    if (b->has_failed && is_demoted(b)) {
-        pg_on_gone(s, b->why);
-        return;
-    }
-    s->first = (s->first + 1) % PG_IN_FLIGHT;
-    s->in_flight--;
-    if (!b->has_failed)
-        on_committed(s, b);
-    else
-        on_failed(s, b);
-    if (s->phase == PG_READY && s->redo.first && s->in_flight == 0)
-        undo(s);
-}
-
 /* --- making batches --------------------------------------------------------------------------- */
 
-/* Queries in front of the first write are a batch of their own: they need not wait for its commit. */
+/* Queries in front of the first write are a batch of their own: they need not wait for its commit.
+ */
 static void fill(struct pg_store *s, struct pg_batch *b)
 {
     bool is_reading = s->waiting.first->kind == TX_QUERY;
@@ -327,11 +113,12 @@ static void flush(struct pg_store *s)
         pg_watch(s, rest ? UV_READABLE | UV_WRITABLE : UV_READABLE);
 }
 
-static void pump(struct pg_store *s)
+void pg_pump(struct pg_store *s)
 {
     bool is_new = false;
 
-    while (s->phase == PG_READY && !s->redo.first && s->in_flight < PG_IN_FLIGHT && s->waiting.first) {
+    while (s->phase == PG_READY && !s->redo.first && s->in_flight < PG_IN_FLIGHT &&
+           s->waiting.first) {
         struct pg_batch *b = &s->batches[(s->first + s->in_flight) % PG_IN_FLIGHT];
 
         fill(s, b);
@@ -363,7 +150,8 @@ static void take(struct pg_store *s, const PGresult *r)
         pg_on_gone(s, PQresultErrorMessage(r));
 }
 
-/* NULL ends the results of each statement; two of them in a row come only from a connection that is broken. */
+/* NULL ends the results of each statement; two of them in a row come only from a connection that is
+ * broken. */
 static void take_all(struct pg_store *s)
 {
     unsigned nulls = 0;
@@ -383,7 +171,7 @@ static void take_all(struct pg_store *s)
     }
 }
 
-static void work_io(struct pg_store *s, int events)
+void pg_work_io(struct pg_store *s, int events)
 {
     bool is_read = !(events & UV_READABLE) || PQconsumeInput(s->conn) == 1;
 
@@ -394,169 +182,15 @@ static void work_io(struct pg_store *s, int events)
     }
     if (s->conn)
         flush(s);
-    pump(s);
-    close_if_idle(s);
-}
-
-void pg_on_io(struct pg_store *s, int events)
-{
-    switch (s->phase) {
-    case PG_DIALLING:
-        pg_dial_io(s);
-        break;
-    case PG_SETTING_UP:
-        pg_session_io(s);
-        break;
-    case PG_READY:
-    case PG_UNDOING:
-    case PG_PAUSING:
-        work_io(s, events);
-        break;
-    default:
-        break;
-    }
-}
-
-/* --- coming and going ------------------------------------------------------------------------- */
-
-/* The batches under way at the end of the last connection: the database's own word says which of them it has. */
-static void judge_unknown(struct pg_store *s, uint64_t number)
-{
-    struct tx_list unknown;
-
-    tx_list_init(&unknown);
-    for (; s->in_flight > 0; s->in_flight--, s->first = (s->first + 1) % PG_IN_FLIGHT) {
-        struct pg_batch *b = &s->batches[s->first];
-        bool is_kept = b->number != 0 && b->number <= number;
-
-        for (struct store_tx *tx = b->list.first; tx; tx = tx->next) {
-            if (!is_kept || tx->is_settled)
-                continue;
-            tx->is_settled = tx->kind == TX_WRITE || tx->is_answered;
-            tx->result = ERR_OK;
-            if (tx->kind == TX_WRITE && !tx->is_answered)
-                tx->changes = tx->statements > 0;
-        }
-        log_info("a batch of unknown outcome", kv_u64("number", b->number), kv_text("outcome", is_kept ? "was kept" : "is run again"));
-        tx_list_move(&unknown, &b->list);
-    }
-    /* redo was undone, and comes before what was under way */
-    tx_list_move(&s->redo, &unknown);
-    requeue(s);
-}
-
-void pg_on_ready(struct pg_store *s, uint64_t number)
-{
-    if (number < s->committed) {
-        pg_on_refused(s, ERR_DENIED, "the database has lost transactions that it had confirmed: it was restored, or another server took over "
-                                     "without them");
-        return;
-    }
-    s->backoff_ms = 0;
-    s->retries = 0;
-    s->batch_limit = s->in_flight > 0 || s->redo.first ? PG_CAREFUL_BATCH : PG_MAX_BATCH;
-    judge_unknown(s, number);
-    s->committed = number;
-    uv_timer_stop(&s->timer);
-    pg_set_phase(s, PG_READY);
-    if (s->is_busy_told)
-        log_info("the store is back", kv_text("host", s->server.hosts[s->host]));
-    s->is_busy_told = false;
-    pump(s);
-    close_if_idle(s);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct pg_store *s = timer->data;
-
-    switch (s->phase) {
-    case PG_AWAY:
-        pg_dial(s);
-        break;
-    case PG_RESOLVING:
-    case PG_DIALLING:
-        pg_dial_timeout(s);
-        break;
-    case PG_SETTING_UP:
-        pg_session_timeout(s);
-        break;
-    case PG_PAUSING:
-        pg_set_phase(s, PG_READY);
-        pump(s);
-        break;
-    default:
-        break;
-    }
-}
-
-void pg_set_timer(struct pg_store *s, uint64_t ms)
-{
-    uv_timer_start(&s->timer, on_timer, ms, 0);
-}
-
-/* Half of it is chance, so that many that lost one server do not come back at once. */
-static uint64_t next_backoff(struct pg_store *s)
-{
-    uint32_t chance;
-    uint64_t ms = s->backoff_ms ? s->backoff_ms * 2 : BACKOFF_MIN_MS;
-
-    s->backoff_ms = ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
-    ASSERT(gnutls_rnd(GNUTLS_RND_NONCE, &chance, sizeof chance) == 0);
-    return s->backoff_ms / 2 + chance % (s->backoff_ms / 2 + 1);
-}
-
-/* In order: the next address, the next host, and from the first one again after a while. */
-void pg_on_gone(struct pg_store *s, const char *why)
-{
-    bool was_ready = s->phase == PG_READY || s->phase == PG_UNDOING || s->phase == PG_PAUSING;
-    bool is_round_over;
-
-    snprintf(s->why, sizeof s->why, "%.*s", (int)strcspn(why, "\n"), why);
-    hang_up(s);
-    if (was_ready) {
-        log_warn("the store is away", kv_text("reason", s->why));
-        s->is_busy_told = true;
-        s->host = s->address = 0;
-        is_round_over = true;
-    } else {
-        if (!s->is_opening)
-            log_debug("the store cannot be reached", kv_text("host", s->server.hosts[s->host]), kv_text("reason", s->why));
-        is_round_over = ++s->address >= s->address_count;
-        if (is_round_over) {
-            s->address = s->address_count = 0;
-            s->host = (s->host + 1) % s->server.host_count;
-            is_round_over = s->host == 0;
-        }
-    }
-    pg_set_phase(s, PG_AWAY);
-    if (s->is_opening && is_round_over)
-        s->is_opening = false;
-    else
-        pg_set_timer(s, is_round_over ? next_backoff(s) : 0);
-}
-
-void pg_on_refused(struct pg_store *s, enum err e, const char *why)
-{
-    snprintf(s->why, sizeof s->why, "%s", why);
-    uv_timer_stop(&s->timer);
-    hang_up(s);
-    pg_set_phase(s, PG_LOST);
-    s->open_error = e;
-    if (s->is_opening) {
-        s->is_opening = false;
-        return;
-    }
-    log_error("the store is lost", kv_text("reason", s->why));
-    if (s->server.on_lost)
-        s->server.on_lost(s->server.owner, s->why);
+    pg_pump(s);
+    pg_close_if_idle(s);
 }
 
 /* --- store.h ---------------------------------------------------------------------------------- */
 
 static void on_turn_end(uv_prepare_t *handle)
 {
-    pump(handle->data);
+    pg_pump(handle->data);
 }
 
 static void submit(struct store *base, struct store_tx *tx)
@@ -576,8 +210,9 @@ static void on_close_timeout(uv_timer_t *timer)
     if (s->phase == PG_CLOSED)
         return;
     if (s->base.queued > 0)
-        log_error("what waited for the store is lost", kv_u64("transactions", s->base.queued), kv_text("reason", s->why));
-    hang_up(s);
+        log_error("what waited for the store is lost", kv_u64("transactions", s->base.queued),
+                  kv_text("reason", s->why));
+    pg_hang_up(s);
     pg_set_phase(s, PG_LOST);
     tx_list_init(&all);
     tx_list_move(&all, &s->redo);
@@ -601,11 +236,13 @@ static void close_store(struct store *base, void (*on_closed)(void *owner), void
     s->on_closed = on_closed;
     s->owner = owner;
     /* callbacks never come from inside the call: the timer closes, too */
-    uv_timer_start(&s->close_timer, on_close_timeout, s->phase == PG_LOST || is_idle(s) ? 0 : CLOSE_MS, 0);
+    uv_timer_start(&s->close_timer, on_close_timeout,
+                   s->phase == PG_LOST || is_idle(s) ? 0 : CLOSE_MS, 0);
 }
 
 static enum err copy(struct store *base, const char *path,
-                     void (*done)(void *owner, enum err e, const struct store_copied *copied), void *owner)
+                     void (*done)(void *owner, enum err e, const struct store_copied *copied),
+                     void *owner)
 {
     (void)base, (void)path, (void)done, (void)owner;
     return ERR_UNSUPPORTED;
@@ -619,7 +256,9 @@ static void describe(const struct store *base, struct store_state *out_state)
     out_state->promise = s->promise;
 }
 
-static const struct store_driver driver = { .name = "postgresql", .submit = submit, .close = close_store, .copy = copy, .describe = describe };
+static const struct store_driver driver = {
+    .name = "postgresql", .submit = submit, .close = close_store, .copy = copy, .describe = describe
+};
 
 static void init_timer(struct pg_store *s, uv_timer_t *timer)
 {
@@ -666,7 +305,8 @@ static struct pg_store *new_store(uv_loop_t *loop, const struct store_options *o
     return s;
 }
 
-enum err postgres_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store, struct buf *why)
+enum err postgres_open(uv_loop_t *loop, const struct store_options *options,
+                       struct store **out_store, struct buf *why)
 {
     struct pg_store *s = new_store(loop, options);
     enum err e;
@@ -677,7 +317,8 @@ enum err postgres_open(uv_loop_t *loop, const struct store_options *options, str
     while (s->is_opening && s->phase != PG_READY)
         uv_run(loop, UV_RUN_ONCE);
     if (s->phase != PG_READY) {
-        buf_printf(why, "the database %s on %s: %s", s->server.database, s->server.hosts[s->host], s->why);
+        buf_printf(why, "the database %s on %s: %s", s->server.database, s->server.hosts[s->host],
+                   s->why);
         uv_timer_stop(&s->timer);
         e = s->open_error;
         close_handles(s);

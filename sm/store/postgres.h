@@ -1,7 +1,10 @@
-/* The parts of the PostgreSQL driver, for each other. One connection does all: what is submitted goes through it in order, so a lock that
- * belongs to the connection is enough to keep every other writer out.
+/* The parts of the PostgreSQL driver, for each other. One connection does all: what is submitted
+ * goes through it in order, so a lock that belongs to the connection is enough to keep every other
+ * writer out.
  *
- *   postgres.c          the queue, what becomes of batches, the end
+ *   postgres.c          the queue, batches under way, the end
+ *   postgres_outcome.c  what becomes of batches
+ *   postgres_line.c     the connection's coming and going
  *   postgres_batch.c    a batch on the wire: commands out, results in
  *   postgres_dial.c     from a list of hosts to a connection
  *   postgres_session.c  from a connection to one that is checked, locked and prepared
@@ -16,7 +19,8 @@
 enum {
     PG_IN_FLIGHT = 2,
     PG_MAX_BATCH = 500, /* transactions and queries */
-    PG_CAREFUL_BATCH = 50, /* after one that was refused: each refusal costs a run of what is before it */
+    PG_CAREFUL_BATCH =
+        50, /* after one that was refused: each refusal costs a run of what is before it */
     PG_MAX_BATCH_BYTES = 1024 * 1024,
     PG_MAX_ADDRESSES = 8,
     PG_TOKEN_BYTES = 16,
@@ -26,14 +30,14 @@ enum {
 /* Some transactions and queries between BEGIN and COMMIT. */
 struct pg_batch {
     struct tx_list list;
-    uint64_t number;        /* 0: nothing in it writes */
-    struct store_tx *at;    /* whose result is next; NULL: behind the last */
-    uint32_t left;          /* statements of it that have no result yet */
+    uint64_t number;     /* 0: nothing in it writes */
+    struct store_tx *at; /* whose result is next; NULL: behind the last */
+    uint32_t left;       /* statements of it that have no result yet */
     enum { PG_AT_BEGIN, PG_AT_MARK, PG_AT_STATEMENTS, PG_AT_COMMIT, PG_AT_SYNC } step;
     bool has_failed;
-    bool is_refused;        /* by a statement of at */
+    bool is_refused;                /* by a statement of at */
     enum store_statement statement; /* the one whose result is next, or that failed */
-    char state[6];          /* SQLSTATE */
+    char state[6];                  /* SQLSTATE */
     char why[PG_WHY_BYTES];
 };
 
@@ -43,9 +47,9 @@ enum pg_phase {
     PG_DIALLING,
     PG_SETTING_UP,
     PG_READY,
-    PG_UNDOING,   /* a batch failed: ROLLBACK is under way */
-    PG_PAUSING,   /* it may be run again when the timer says */
-    PG_LOST,      /* another process has the database */
+    PG_UNDOING, /* a batch failed: ROLLBACK is under way */
+    PG_PAUSING, /* it may be run again when the timer says */
+    PG_LOST,    /* another process has the database */
     PG_CLOSED,
 };
 
@@ -76,7 +80,7 @@ struct pg_store {
     /* the session */
     int step;
     bool is_step_good;
-    uint64_t found; /* the number in the database */
+    uint64_t found;  /* the number in the database */
     size_t prepared; /* answers that are there */
     int backend, last_backend;
     uint64_t lock_deadline_ms;
@@ -103,26 +107,41 @@ struct pg_store {
 
 /* --- postgres.c ------------------------------------------------------------------------------- */
 
+/* Makes batches of what waits, and sends them, while there is room for them. */
+void pg_pump(struct pg_store *s);
+/* Bytes can be read or written while there is work. */
+void pg_work_io(struct pg_store *s, int events);
+/* Calls back all of list, in order; what its callbacks submit waits. */
+void pg_finish_all(struct pg_store *s, struct tx_list *list);
+void pg_close_if_idle(struct pg_store *s);
+/* One handle or request less is open; the last frees s. */
+void pg_release(struct pg_store *s);
+
+/* --- postgres_outcome.c ----------------------------------------------------------------------- */
+
+/* The first batch under way has all its results. */
+void pg_on_batch(struct pg_store *s, struct pg_batch *b);
+/* ROLLBACK is done. */
+void pg_on_undone(struct pg_store *s);
+/* What was under way when the last connection was lost: number is that of the last batch that the
+ * database has. All of it waits again, settled where the database has it. */
+void pg_judge_unknown(struct pg_store *s, uint64_t number);
+
+/* --- postgres_line.c -------------------------------------------------------------------------- */
+
 void pg_set_phase(struct pg_store *s, enum pg_phase phase);
 /* What it does is the phase's. */
 void pg_set_timer(struct pg_store *s, uint64_t ms);
-/* One handle or request less is open; the last frees s. */
-void pg_release(struct pg_store *s);
-/* The connection is made, checked, locked and prepared; number: of the last batch that the database has. */
+/* Watches the connection's socket. */
+void pg_watch(struct pg_store *s, int events);
+void pg_hang_up(struct pg_store *s);
+/* The connection is made, checked, locked and prepared; number: of the last batch that the database
+ * has. */
 void pg_on_ready(struct pg_store *s, uint64_t number);
 /* The connection is of no use, or was not made: another attempt follows. why is copied. */
 void pg_on_gone(struct pg_store *s, const char *why);
 /* It must not be tried again: the owner ends, or store_open fails. */
 void pg_on_refused(struct pg_store *s, enum err e, const char *why);
-/* ROLLBACK is done. */
-void pg_on_undone(struct pg_store *s);
-/* The first batch under way has all its results. */
-void pg_on_batch(struct pg_store *s, struct pg_batch *b);
-/* Bytes can be read or written. */
-void pg_on_io(struct pg_store *s, int events);
-/* Watches the connection's socket for reading, and for writing if something waits to be. */
-void pg_watch(struct pg_store *s, int events);
-void pg_unwatch(struct pg_store *s);
 
 /* --- postgres_batch.c ------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
-/* A batch on the wire. BEGIN, its statements, the mark that tells later whether it was committed, COMMIT and a synchronisation point are
- * sent in one go (libpq's pipeline mode). When a statement is refused the server skips the rest up to that point and leaves the
- * transaction aborted, which stops every batch behind it too: so nothing is ever done out of order. */
+/* A batch on the wire. BEGIN, its statements, the mark that tells later whether it was committed,
+ * COMMIT and a synchronisation point are sent in one go (libpq's pipeline mode). When a statement
+ * is refused the server skips the rest up to that point and leaves the transaction aborted, which
+ * stops every batch behind it too: so nothing is ever done out of order. */
 #include "sm/store/postgres.h"
 
 #include <endian.h>
@@ -39,8 +40,8 @@ static void add_bind(struct binds *b, const struct tx_step *step)
 
 static bool send_prepared(PGconn *conn, const char *name, const struct binds *b)
 {
-    return PQsendQueryPrepared(conn, name, b ? b->count : 0, b ? b->values : NULL, b ? b->lengths : NULL, b ? b->formats : NULL,
-                               BINARY) == 1;
+    return PQsendQueryPrepared(conn, name, b ? b->count : 0, b ? b->values : NULL,
+                               b ? b->lengths : NULL, b ? b->formats : NULL, BINARY) == 1;
 }
 
 /* Sends the statements of one transaction. */
@@ -97,7 +98,8 @@ bool pg_batch_send(struct pg_store *s, struct pg_batch *b)
 
     if (b->number != 0)
         is_sent = is_sent && send_mark(s, b->number);
-    for (struct store_tx *tx = first_unsettled(b->list.first); tx && is_sent; tx = first_unsettled(tx->next)) {
+    for (struct store_tx *tx = first_unsettled(b->list.first); tx && is_sent;
+         tx = first_unsettled(tx->next)) {
         tx->is_answered = false;
         is_sent = send_tx(s->conn, tx);
     }
@@ -222,7 +224,8 @@ void pg_batch_take(struct pg_store *s, struct pg_batch *b, const PGresult *r)
         if (b->step == PG_AT_STATEMENTS)
             take_answer(b, r);
         else if (b->step == PG_AT_MARK && strcmp(PQcmdTuples((PGresult *)r), "1") != 0)
-            pg_on_refused(s, ERR_DENIED, "the row that says whose the database is was changed by another process");
+            pg_on_refused(s, ERR_DENIED,
+                          "the row that says whose the database is was changed by another process");
         step_on(b);
         break;
     case PGRES_PIPELINE_SYNC:

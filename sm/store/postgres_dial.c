@@ -1,5 +1,6 @@
-/* From the configured hosts to a connection: each host's addresses one after the other, each with a time limit of our own. libpq would look
- * names up while everything waits, so it is given addresses. */
+/* From the configured hosts to a connection: each host's addresses one after the other, each with a
+ * time limit of our own. libpq would look names up while everything waits, so it is given
+ * addresses. */
 #include "sm/store/postgres.h"
 
 #include "common/conf.h"
@@ -104,7 +105,8 @@ static void connect_to(struct pg_store *s, const char *address)
     char *host, *number;
 
     ASSERT(pg_host_parse(s->server.hosts[s->host], &name, &port));
-    if (s->server.password_file && conf_read_secret(s->server.password_file, &password, &why) != ERR_OK) {
+    if (s->server.password_file &&
+        conf_read_secret(s->server.password_file, &password, &why) != ERR_OK) {
         buf_add_char(&why, '\0');
         pg_on_gone(s, why.p);
         buf_fini(&why);
@@ -172,7 +174,8 @@ void pg_dial_timeout(struct pg_store *s)
         s->lookup = NULL;
         s->address_count = 0;
     }
-    pg_on_gone(s, s->phase == PG_RESOLVING ? "its name is not resolved in time" : "it does not answer in time");
+    pg_on_gone(s, s->phase == PG_RESOLVING ? "its name is not resolved in time"
+                                           : "it does not answer in time");
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -188,7 +191,8 @@ static void keep_addresses(struct pg_store *s, const struct addrinfo *all)
     for (const struct addrinfo *a = all; a && s->address_count < PG_MAX_ADDRESSES; a = a->ai_next) {
         char *text = s->addresses[s->address_count].text;
 
-        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof s->addresses[0].text, NULL, 0, NI_NUMERICHOST) == 0)
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof s->addresses[0].text, NULL, 0,
+                        NI_NUMERICHOST) == 0)
             s->address_count++;
     }
 }

@@ -1,4 +1,5 @@
-/* For tests of the PostgreSQL driver: a server of the group's own (deploy/local-postgresql), and a database of its own for each test. */
+/* For tests of the PostgreSQL driver: a server of the group's own (deploy/local-postgresql), and a
+ * database of its own for each test. */
 #ifndef TESTS_UNIT_POSTGRES_BENCH_H
 #define TESTS_UNIT_POSTGRES_BENCH_H
 
@@ -30,7 +31,9 @@ PG_UNUSED static int pg_try(const char *verb, const char *arguments)
 {
     char command[1024];
 
-    snprintf(command, sizeof command, "ASAN_OPTIONS= deploy/local-postgresql %s %s %s >/dev/null 2>&1", verb, pg_folder, arguments);
+    snprintf(command, sizeof command,
+             "ASAN_OPTIONS= deploy/local-postgresql %s %s %s >/dev/null 2>&1", verb, pg_folder,
+             arguments);
     return system(command);
 }
 

@@ -1,4 +1,5 @@
-/* The PostgreSQL driver and its server: what is refused at start, what becomes of work when the server dies, and whose the database is. */
+/* The PostgreSQL driver and its server: what is refused at start, what becomes of work when the
+ * server dies, and whose the database is. */
 #define STORE_BENCH_POSTGRES
 #include "tests/unit/store_bench.h"
 
@@ -160,7 +161,8 @@ static void end_and_start(const char *mode)
     char command[512];
 
     snprintf(command, sizeof command,
-             "ASAN_OPTIONS= sh -c 'deploy/local-postgresql stop %s --mode %s; deploy/local-postgresql start %s; touch %s/again' >/dev/null 2>&1 &",
+             "ASAN_OPTIONS= sh -c 'deploy/local-postgresql stop %s --mode %s; "
+             "deploy/local-postgresql start %s; touch %s/again' >/dev/null 2>&1 &",
              pg_folder, mode, pg_folder, pg_folder);
     assert_int_equal(system(command), 0);
 }
@@ -207,7 +209,9 @@ static void an_ended_backend_is_replaced(void **state)
     open_well(b);
     put_meta(b, "x", "before");
     wait_for(b, 1);
-    snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s' AND pid <> pg_backend_pid()",
+    snprintf(sql, sizeof sql,
+             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s' AND pid "
+             "<> pg_backend_pid()",
              b->place.database);
     assert_int_equal(pg_sql(&b->place, sql), 0);
     put_meta(b, "y", "after");
@@ -248,7 +252,8 @@ static void make_trouble(const struct pg_place *p, const char *sqlstate)
 
     snprintf(sql, sizeof sql,
              "CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS "
-             "'BEGIN IF NEW.name = ''bad'' THEN RAISE EXCEPTION ''trouble'' USING ERRCODE = ''%s''; END IF; RETURN NEW; END'; "
+             "'BEGIN IF NEW.name = ''bad'' THEN RAISE EXCEPTION ''trouble'' USING ERRCODE = "
+             "''%s''; END IF; RETURN NEW; END'; "
              "CREATE TRIGGER trouble BEFORE INSERT ON meta FOR EACH ROW EXECUTE FUNCTION trouble()",
              sqlstate);
     assert_int_equal(pg_sql(p, sql), 0);
@@ -329,7 +334,8 @@ static void one_that_another_has_used_since_is_given_up(void **state)
     open_well(b);
     put_meta(b, "x", "y");
     wait_for(b, 1);
-    assert_int_equal(pg_sql(&b->place, "UPDATE meta SET value = '\\\\x00' WHERE name = 'instance'"), 0);
+    assert_int_equal(pg_sql(&b->place, "UPDATE meta SET value = '\\\\x00' WHERE name = 'instance'"),
+                     0);
     put_meta(b, "x", "never");
     end_connections(b);
     assert_non_null(strstr(b->place.sentence, "another"));
@@ -343,7 +349,9 @@ static void one_that_lost_what_it_had_confirmed_is_given_up(void **state)
     open_well(b);
     put_meta(b, "x", "y");
     wait_for(b, 1);
-    assert_int_equal(pg_sql(&b->place, "UPDATE meta SET value = substr(value, 1, 16) || '\\\\x0000000000000000'::bytea WHERE name = 'instance'"), 0);
+    assert_int_equal(pg_sql(&b->place, "UPDATE meta SET value = substr(value, 1, 16) || "
+                                       "'\\\\x0000000000000000'::bytea WHERE name = 'instance'"),
+                     0);
     end_connections(b);
     assert_non_null(strstr(b->place.sentence, "has lost transactions"));
 }
