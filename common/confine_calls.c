@@ -122,7 +122,8 @@ static const struct checked checked[] = {
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_GETLK) } },
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_SETLK) } },
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_SETLKW) } },
-    /* Of a socket, and of no log: those are not open for reading. */
+    /* libpq's way to make a socket non-blocking. It would take O_APPEND from a log, too: whoever
+     * has a database is no better off than one that keeps files, which may open any. */
     { "fcntl", CONFINE_DATABASE, 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
     { "ioctl", 0, 1, { IS(1, FIONBIO) } },
     { "ioctl", CONFINE_CALLS_NAMES, 1, { IS(1, FIONREAD) } },

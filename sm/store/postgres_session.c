@@ -147,6 +147,8 @@ static bool check_settings(struct pg_store *s, const PGresult *r)
         PQsetnonblocking(s->conn, 0);
         e = pg_migrate(s, &why);
         PQsetnonblocking(s->conn, 1);
+        uv_update_time(s->base.loop); /* it may have taken long */
+        pg_set_timer(s, SETUP_MS);
     }
     buf_add_char(&why, '\0');
     if (e != ERR_OK)

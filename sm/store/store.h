@@ -21,7 +21,8 @@ struct store_rows;
 enum store_tls { STORE_TLS_VERIFY_FULL, STORE_TLS_VERIFY_CA, STORE_TLS_REQUIRE, STORE_TLS_DISABLE };
 
 struct store_server {
-    const char *const *hosts;  /* as store_is_host takes them: "NAME:PORT", "[ADDRESS]:PORT", or the folder of a Unix socket, "/FOLDER:PORT"; without port: 5432 */
+    /* As store_is_host takes them: "NAME:PORT", "[ADDRESS]:PORT", or the folder of a Unix socket, "/FOLDER:PORT"; without port: 5432. */
+    const char *const *hosts;
     size_t host_count;
     const char *database, *user;
     const char *password_file; /* NULL: none */
