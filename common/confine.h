@@ -31,6 +31,7 @@ enum confine_may {
     CONFINE_DIAL_ANY_PORT = 1 << 1, /* a reload brings peers whose ports nobody knows yet */
     CONFINE_FORWARD = 1 << 2,       /* connect to a log daemon again after its restart */
     CONFINE_LDAP = 1 << 3,          /* what libldap does to a socket: keepalive, O_NONBLOCK */
+    CONFINE_DATABASE = 1 << 4,      /* what a client library of a database does to its sockets */
 };
 
 struct confine *confine_new(void);

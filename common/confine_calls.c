@@ -60,6 +60,7 @@ static const struct group allowed[] = {
       "pwrite64 pwritev fsync fdatasync ftruncate fallocate fchmod rename renameat renameat2 mkdir "
       "rmdir statfs fstatfs sync_file_range" },
     { "dialling", CALLS_DIAL, "connect" },
+    { "database", CONFINE_DATABASE, "recvfrom" },
     { "names", CONFINE_CALLS_NAMES, "bind recvfrom recvmsg sendmmsg" },
     { "listening", CONFINE_CALLS_LISTEN, "bind listen" },
 };
@@ -124,6 +125,9 @@ static const struct checked checked[] = {
     /* Of a socket: exactly these flags. */
     { "fcntl", CONFINE_LDAP, 2, { IS(1, F_SETFL), IS(2, O_RDWR) } },
     { "fcntl", CONFINE_LDAP, 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
+    /* libpq's way to make a socket non-blocking. It would take O_APPEND from a log, too: whoever
+     * has a database is no better off than one that keeps files, which may open any. */
+    { "fcntl", CONFINE_DATABASE, 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },
     { "ioctl", 0, 1, { IS(1, FIONBIO) } },
     { "ioctl", CONFINE_CALLS_NAMES, 1, { IS(1, FIONREAD) } },
     { "prctl", 0, 1, { IS(0, PR_GET_DUMPABLE) } },
@@ -133,6 +137,11 @@ static const struct checked checked[] = {
     { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
     { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT) } },
     { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT) } },
+    { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_USER_TIMEOUT) } },
     { "setsockopt", CONFINE_CALLS_NAMES, 2, { IS(1, IPPROTO_IP), IS(2, IP_RECVERR) } },
     { "setsockopt", CONFINE_CALLS_NAMES, 2, { IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR) } },
     /* With MSG_FASTOPEN they would be connect(2). */

@@ -83,9 +83,15 @@ static void on_copied(void *owner, enum err e, const struct store_copied *copied
 
 static void backup(struct sm *sm, struct ctl_request *r)
 {
-    struct job *j = mem_new(struct job);
+    struct job *j;
     struct buf path = { 0 };
 
+    if (sm->conf->store == SM_STORE_POSTGRESQL) {
+        ctl_say(r, "the store is a database of PostgreSQL: copy it with PostgreSQL's own tools, as pg_basebackup or pg_dump");
+        ctl_finish(r, CTL_FAILED);
+        return;
+    }
+    j = mem_new(struct job);
     j->sm = sm;
     j->request = r;
     j->begun_ns = uv_hrtime();

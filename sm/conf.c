@@ -4,6 +4,7 @@
 #include "common/arena.h"
 #include "common/mem.h"
 #include "proto/jid.h"
+#include "sm/store/store.h"
 
 #include <sys/stat.h>
 
@@ -12,6 +13,8 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024, MIB = 1024 * 1024 };
 
+static const char *const stores[] = { "sqlite", "postgresql", NULL };
+static const char *const store_tls[] = { "verify-full", "verify-ca", "require", "disable", NULL }; /* enum store_tls */
 static const char *const syncs[] = { "full", "normal", NULL };
 static const char *const conflicts[] = { "replace-old", "rename-new", "refuse-new", NULL };
 
@@ -20,12 +23,26 @@ const char *const sm_conf_exposed[] = { "PLAIN", "EXTERNAL", NULL };
 static const struct conf_key keys[] = {
     SERVICE_CONF_KEYS,
     LINK_CONF_KEYS(AT(link)),
-    { "store_path", CONF_PATH, AT(store_path), NULL, 0, 0, NULL, CONF_AT_START,
-      "The embedded database, one file; its folder must exist and be the process's own." },
+    { "store", CONF_CHOICE, AT(store), "sqlite", 0, 0, stores, CONF_AT_START,
+      "Where accounts and messages are kept: sqlite, a file of the process's own, or postgresql, a database on a server." },
+    { "store_path", CONF_PATH, AT(store_path), "", 0, 0, NULL, CONF_AT_START,
+      "sqlite: the database, one file; its folder must exist and be the process's own." },
+    { "store_hosts", CONF_LIST, AT(store_hosts), "", 0, 0, NULL, CONF_AT_START,
+      "postgresql: where it listens, NAME:PORT or the folder of its Unix socket (with :PORT where it is not 5432). Of several, that which takes writes is used; "
+      "no pooler may stand in between." },
+    { "store_database", CONF_TEXT, AT(store_database), "sallyport", 0, 0, NULL, CONF_AT_START,
+      "postgresql: the name of the database, which is for this process alone; the role must own it." },
+    { "store_user", CONF_TEXT, AT(store_user), "sallyport", 0, 0, NULL, CONF_AT_START, "postgresql: the role that logs in." },
+    { "store_password", CONF_PATH, AT(store_password), "", 0, 0, NULL, CONF_AT_START,
+      "postgresql: a file with its password, which is read for every connection; none is sent when absent." },
+    { "store_tls", CONF_CHOICE, AT(store_tls), "verify-full", 0, 0, store_tls, CONF_AT_START,
+      "postgresql: what is demanded of a connection over TCP: a certificate of store_ca for this very name, one of store_ca, any, or no TLS at all." },
+    { "store_ca", CONF_PATH, AT(store_ca), "", 0, 0, NULL, CONF_AT_START,
+      "postgresql: the certificates (PEM) that those of the server are checked against." },
     { "backup_dir", CONF_PATH, AT(backup_dir), "", 0, 0, NULL, CONF_AT_RELOAD,
-      "Where copies of the database are made (sallyportctl store backup); that of store_path when absent. It must exist, and be for the process alone." },
+      "sqlite: where copies of the database are made (sallyportctl store backup); that of store_path when absent. It must exist, and be for the process alone." },
     { "store_sync", CONF_CHOICE, AT(store_sync), "full", 0, 0, syncs, CONF_AT_START,
-      "full: what is acknowledged survives a loss of power. normal: it survives the death of any process." },
+      "sqlite: with full, what is acknowledged survives a loss of power. With normal it survives the death of any process." },
     { "store_queue", CONF_INT, AT(store_queue), "20000", 100, 10000000, NULL, CONF_AT_START,
       "Transactions and queries that may wait for the store; beyond that new logins and offline messages are refused." },
     { "scram_iterations", CONF_INT, AT(scram_iterations), "10000", 4096, 10000000, NULL, CONF_AT_START,
@@ -234,12 +251,55 @@ static bool check_backup_dir(const struct sm_conf *c, struct buf *why)
     return is_good;
 }
 
+static bool is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+/* Whether certificates are checked: on Unix sockets there are none. */
+static bool needs_ca(const struct sm_conf *c)
+{
+    bool is_remote = false;
+
+    for (size_t i = 0; i < c->store_hosts.count; i++)
+        is_remote |= c->store_hosts.items[i][0] != '/';
+    return is_remote && (c->store_tls == STORE_TLS_VERIFY_FULL || c->store_tls == STORE_TLS_VERIFY_CA);
+}
+
+static bool check_server(const struct sm_conf *c, struct buf *why)
+{
+    size_t before = why->n;
+
+    if (c->store_hosts.count == 0)
+        buf_printf(why, "store_hosts: expected where the database listens, as \"db.example.internal:5432\"\n");
+    for (size_t i = 0; i < c->store_hosts.count; i++) {
+        if (!store_is_host(c->store_hosts.items[i]))
+            buf_printf(why, "store_hosts: expected NAME:PORT, [ADDRESS]:PORT or /FOLDER, not \"%s\"\n", c->store_hosts.items[i]);
+    }
+    if (c->store_password && !is_file(c->store_password))
+        buf_printf(why, "store_password: the file %s does not exist\n", c->store_password);
+    if (c->store_ca && !is_file(c->store_ca))
+        buf_printf(why, "store_ca: the file %s does not exist\n", c->store_ca);
+    if (needs_ca(c) && !c->store_ca)
+        buf_printf(why, "store_ca: expected a file of certificates, because store_tls is %s\n", store_tls[c->store_tls]);
+    return why->n == before;
+}
+
 static bool check_folder(const struct sm_conf *c, struct buf *why)
 {
-    const char *slash = strrchr(c->store_path, '/');
-    char *folder = str_dup(str_of(c->store_path, slash && slash > c->store_path ? (size_t)(slash - c->store_path) : 1));
+    const char *slash = c->store_path ? strrchr(c->store_path, '/') : NULL;
+    char *folder;
     struct stat st;
-    bool is_good = slash && stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    bool is_good;
+
+    if (!slash) {
+        buf_printf(why, "store_path: expected the file of the database\n");
+        return false;
+    }
+    folder = str_dup(str_of(c->store_path, slash > c->store_path ? (size_t)(slash - c->store_path) : 1));
+    is_good = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
 
     if (!is_good)
         buf_printf(why, "store_path: the folder %s does not exist\n", folder);
@@ -251,7 +311,7 @@ static bool check_folder(const struct sm_conf *c, struct buf *why)
 enum err sm_conf_check(const void *conf, struct buf *why)
 {
     struct sm_conf *c = (struct sm_conf *)conf;
-    bool is_good = check_folder(c, why);
+    bool is_good = c->store == SM_STORE_POSTGRESQL ? check_server(c, why) : check_folder(c, why);
 
     is_good &= check_backup_dir(c, why);
     is_good &= check_inside(c, why);

@@ -7,6 +7,8 @@
 
 enum sm_bind_conflict { SM_BIND_REPLACE_OLD, SM_BIND_RENAME_NEW, SM_BIND_REFUSE_NEW }; /* RFC 6120 §7.7.2.2 */
 
+enum sm_store { SM_STORE_SQLITE, SM_STORE_POSTGRESQL };
+
 struct sm_host_conf { /* section host "example.com" */
     char *name;               /* normalised by sm_conf_check */
     bool is_tls_required;
@@ -36,7 +38,12 @@ struct sm_directory_conf { /* section directory "corp" */
 struct sm_conf {
     struct service_conf service;
     struct link_conf link;
-    char *store_path;
+    int store;                /* enum sm_store */
+    char *store_path;         /* of SQLite */
+    struct conf_list store_hosts; /* of PostgreSQL, as all store_… down to store_ca */
+    char *store_database, *store_user, *store_password; /* the last is a file; NULL: none */
+    int store_tls;            /* enum store_tls (sm/store/store.h) */
+    char *store_ca;
     char *backup_dir;         /* NULL: the folder of store_path */
     int store_sync;           /* 0 full, 1 normal */
     int64_t store_queue;

@@ -2,6 +2,22 @@
 #include "common/confine.h"
 #include "sm/directory/uri.h"
 #include "sm/conf.h"
+#include "sm/store/store.h"
+
+/* Its password and certificates may be replaced while we run. */
+static void allow_server(const struct sm_conf *conf, struct confine *c)
+{
+    for (size_t i = 0; i < conf->store_hosts.count; i++) {
+        struct buf address = { 0 };
+
+        store_host_address(conf->store_hosts.items[i], &address);
+        confine_allow_dial(c, address.p);
+        buf_fini(&address);
+    }
+    confine_allow(c, CONFINE_DATABASE);
+    confine_allow_file(c, CONFINE_READ, conf->store_password, CONFINE_AT_START);
+    confine_allow_file(c, CONFINE_READ, conf->store_ca, CONFINE_AT_START);
+}
 
 static void allow_directory(const struct sm_directory_conf *d, struct confine *c)
 {
@@ -26,7 +42,10 @@ void sm_confine(const void *data, struct confine *c)
     const struct sm_directory_conf *directories = conf->directories.items;
 
     links_confine(LINK_ROLE_SM, &conf->link, c);
-    confine_allow_file(c, CONFINE_KEEP, conf->store_path, CONFINE_AT_START);
+    if (conf->store == SM_STORE_POSTGRESQL)
+        allow_server(conf, c);
+    else
+        confine_allow_file(c, CONFINE_KEEP, conf->store_path, CONFINE_AT_START);
     confine_allow_folder(c, CONFINE_KEEP, conf->backup_dir, CONFINE_ALWAYS);
     confine_allow(c, CONFINE_THREADS);
     for (size_t i = 0; i < conf->directories.count; i++)

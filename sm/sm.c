@@ -90,12 +90,30 @@ static void on_purge(struct timer *t)
     timer_set(sm->service->timers, &sm->purge, PURGE_MS);
 }
 
+static void on_store_lost(void *owner, const char *sentence)
+{
+    service_fail(((struct sm *)owner)->service, sentence);
+}
+
 static enum err open_store(struct sm *sm, struct buf *why)
 {
+    const struct sm_conf *conf = sm->conf;
+    struct store_server server = { .hosts = (const char *const *)conf->store_hosts.items,
+                                   .host_count = conf->store_hosts.count,
+                                   .database = conf->store_database,
+                                   .user = conf->store_user,
+                                   .password_file = conf->store_password,
+                                   .tls = (enum store_tls)conf->store_tls,
+                                   .ca = conf->store_ca,
+                                   .on_lost = on_store_lost,
+                                   .owner = sm };
     struct store_options options = { .path = sm->conf->store_path,
                                      .is_full_sync = sm->conf->store_sync == 0,
-                                     .max_queued = (uint32_t)sm->conf->store_queue };
-    struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations, .slot_key = sm->slot_key, .directories = sm->directories };
+                                     .max_queued = (uint32_t)sm->conf->store_queue,
+                                     .server = conf->store == SM_STORE_POSTGRESQL ? &server : NULL };
+    struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations,
+                                 .slot_key = sm->slot_key,
+                                 .directories = sm->directories };
     enum err e = store_open(sm->service->loop, &options, &sm->store, why);
 
     if (e != ERR_OK)
@@ -237,9 +255,11 @@ enum ctl_exit sm_status(struct service *service, struct ctl_request *r)
 {
     struct sm *sm = service->app;
     bool is_busy = store_is_busy(sm->store);
+    struct store_state store;
     size_t at = 0, up = 0;
     enum ctl_exit health, directories;
 
+    store_describe(sm->store, &store);
     while (links_next(sm->links, &at))
         up++;
     ctl_field_u64(r, "epoch", sm->epoch);
@@ -250,11 +270,13 @@ enum ctl_exit sm_status(struct service *service, struct ctl_request *r)
     ctl_field_u64(r, "bound", sm->bound.count);
     ctl_field_u64(r, "accounts_in_memory", sm->accounts.count);
     ctl_field_u64(r, "logins_under_way", sm->logins.count);
-    ctl_field(r, "store", is_busy ? STR("busy") : STR("ok"));
+    ctl_field(r, "store", store.is_away ? STR("away") : is_busy ? STR("busy") : STR("ok"));
+    ctl_field(r, "store_kind", str_from(store.driver));
+    ctl_field(r, "store_promise", str_from(store.promise));
     health = service_certificate_health(r, "link_certificate_days", links_cert_expiry(sm->links));
     directories = directories_health(sm, r);
     health = directories > health ? directories : health;
     if (up == 0)
         return CTL_CRITICAL;
-    return is_busy && health == CTL_OK ? CTL_WARNING : health;
+    return (is_busy || store.is_away) && health == CTL_OK ? CTL_WARNING : health;
 }

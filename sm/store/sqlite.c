@@ -1,6 +1,7 @@
 /* The embedded store: the queue between the loop and the one thread that uses the file. What one
  * turn of the loop submits is handed over at its end; what waits when the thread comes back is its
  * next batch: so batches grow by themselves under load and nobody waits for one to fill. */
+#include "sm/store/driver.h"
 #include "sm/store/sqlite_copy.h"
 
 #include "common/log.h"
@@ -18,12 +19,11 @@ struct verdict {
     enum store_statement refused_statement;
 };
 
-struct store {
-    uv_loop_t *loop;
+struct sqlite_store {
+    struct store base;
     struct sqlite_db *db;
-    uint32_t max_queued;
-    uint32_t queued;          /* submitted, not yet called back; the loop's */
     struct tx_list submitted; /* in this turn; the loop's */
+    bool is_full_sync;
     bool is_failing;          /* was logged; the loop's */
     uv_prepare_t at_turn_end;
     uv_async_t at_done;
@@ -49,7 +49,7 @@ struct store {
 
 /* --- the writer's thread ---------------------------------------------------------------------- */
 
-static void publish(struct store *s, struct tx_list *done, bool has_verdict)
+static void publish(struct sqlite_store *s, struct tx_list *done, bool has_verdict)
 {
     struct sqlite_db *d = s->db;
 
@@ -69,13 +69,13 @@ static void publish(struct store *s, struct tx_list *done, bool has_verdict)
     uv_async_send(&s->at_done);
 }
 
-static bool is_copying(const struct store *s)
+static bool is_copying(const struct sqlite_store *s)
 {
     return s->copy_state == COPY_WANTED || s->copy_state == COPY_RUNNING;
 }
 
 /* false: there is nothing and there will be nothing. */
-static bool wait_for_work(struct store *s, struct tx_list *out_batch, bool *out_has_copy)
+static bool wait_for_work(struct sqlite_store *s, struct tx_list *out_batch, bool *out_has_copy)
 {
     uv_mutex_lock(&s->lock);
     while (!s->waiting.first && !s->must_stop && !is_copying(s))
@@ -87,7 +87,7 @@ static bool wait_for_work(struct store *s, struct tx_list *out_batch, bool *out_
 }
 
 /* Also asks whether the copy is still wanted. */
-static bool is_awaited(struct store *s)
+static bool is_awaited(struct sqlite_store *s)
 {
     bool answer;
 
@@ -99,7 +99,7 @@ static bool is_awaited(struct store *s)
     return answer;
 }
 
-static void set_copy_state(struct store *s, int state)
+static void set_copy_state(struct sqlite_store *s, int state)
 {
     uv_mutex_lock(&s->lock);
     s->copy_state = state;
@@ -107,7 +107,7 @@ static void set_copy_state(struct store *s, int state)
 }
 
 /* A slice of the copy that is wanted: from then until it is done its state is this thread's to change. */
-static void copy_some(struct store *s)
+static void copy_some(struct sqlite_store *s)
 {
     uint64_t begun = uv_hrtime(), us = 0;
     bool has_more = true;
@@ -130,7 +130,7 @@ static void copy_some(struct store *s)
 /* Queries in front of the first write need not wait for a commit. */
 static void write_all(void *arg)
 {
-    struct store *s = arg;
+    struct sqlite_store *s = arg;
     struct tx_list batch, done;
     bool has_copy;
 
@@ -158,7 +158,7 @@ static void write_all(void *arg)
 /* --- the loop's thread ------------------------------------------------------------------------ */
 
 /* Once when it begins and once when it is over, not once a batch. */
-static void log_verdict(struct store *s, const struct verdict *v)
+static void log_verdict(struct sqlite_store *s, const struct verdict *v)
 {
     if (v->refused)
         log_error("the store refused a statement",
@@ -173,7 +173,7 @@ static void log_verdict(struct store *s, const struct verdict *v)
         log_info("the store can write again");
 }
 
-static void hand_over(struct store *s)
+static void hand_over(struct sqlite_store *s)
 {
     if (!s->submitted.first)
         return;
@@ -190,7 +190,7 @@ static void on_turn_end(uv_prepare_t *handle)
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct store *s = handle->data;
+    struct sqlite_store *s = handle->data;
 
     if (--s->handles_open > 0)
         return;
@@ -202,14 +202,14 @@ static void on_handle_closed(uv_handle_t *handle)
     mem_free(s);
 }
 
-static void close_handles(struct store *s)
+static void close_handles(struct sqlite_store *s)
 {
     uv_close((uv_handle_t *)&s->at_turn_end, on_handle_closed);
     uv_close((uv_handle_t *)&s->at_done, on_handle_closed);
 }
 
 /* The writer has nothing left: it closes the file and says so. */
-static void stop_writer(struct store *s)
+static void stop_writer(struct sqlite_store *s)
 {
     uv_mutex_lock(&s->lock);
     s->must_stop = true;
@@ -221,12 +221,12 @@ static void stop_writer(struct store *s)
 
 static void seal_copy(uv_work_t *work)
 {
-    sqlite_copy_seal(((struct store *)work->data)->copy);
+    sqlite_copy_seal(((struct sqlite_store *)work->data)->copy);
 }
 
 static void on_copy_sealed(uv_work_t *work, int status)
 {
-    struct store *s = work->data;
+    struct sqlite_store *s = work->data;
     struct sqlite_copy *c = s->copy;
     struct store_copied copied = { c->path, c->bytes, c->made_us, c->why };
 
@@ -238,17 +238,17 @@ static void on_copy_sealed(uv_work_t *work, int status)
 }
 
 /* The pool's thread uses no more than the copy. */
-static void take_copy(struct store *s, bool is_cancelled)
+static void take_copy(struct sqlite_store *s, bool is_cancelled)
 {
     if (is_cancelled)
         sqlite_copy_cancel(s->copy);
     s->copy_work.data = s;
-    ASSERT(uv_queue_work(s->loop, &s->copy_work, seal_copy, on_copy_sealed) == 0);
+    ASSERT(uv_queue_work(s->base.loop, &s->copy_work, seal_copy, on_copy_sealed) == 0);
 }
 
 static void on_done(uv_async_t *handle)
 {
-    struct store *s = handle->data;
+    struct sqlite_store *s = handle->data;
     struct tx_list done;
     struct verdict verdict;
     struct store_tx *tx;
@@ -270,23 +270,21 @@ static void on_done(uv_async_t *handle)
     if (has_copy)
         take_copy(s, is_cancelled);
     while ((tx = tx_list_pop(&done)) != NULL) {
-        s->queued--;
-        tx_call_back(tx);
-        tx_free(tx);
+        store_finish(&s->base, tx);
     }
     if (has_stopped) {
         uv_thread_join(&s->writer);
         close_handles(s);
-    } else if (s->is_closing && s->queued == 0 && !s->copy && !s->must_stop) {
+    } else if (s->is_closing && s->base.queued == 0 && !s->copy && !s->must_stop) {
         stop_writer(s);
     }
 }
 
 /* --- store.h ---------------------------------------------------------------------------------- */
 
-static void init_loop_side(struct store *s, uv_loop_t *loop)
+static void init_loop_side(struct sqlite_store *s, uv_loop_t *loop)
 {
-    s->loop = loop;
+    s->base.loop = loop;
     tx_list_init(&s->submitted);
     tx_list_init(&s->waiting);
     tx_list_init(&s->done);
@@ -300,30 +298,10 @@ static void init_loop_side(struct store *s, uv_loop_t *loop)
     uv_cond_init(&s->wake);
 }
 
-enum err store_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store,
-                    struct buf *why)
+static void close_store(struct store *base, void (*on_closed)(void *owner), void *owner)
 {
-    struct sqlite_db *db;
-    struct store *s;
-    enum err e;
+    struct sqlite_store *s = (struct sqlite_store *)base;
 
-    if ((e = sqlite_db_open(options, &db, why)) != ERR_OK)
-        return e;
-    s = mem_new(struct store);
-    s->db = db;
-    s->max_queued = options->max_queued;
-    init_loop_side(s, loop);
-    if (uv_thread_create(&s->writer, write_all, s) != 0) {
-        buf_printf(why, "%s: no thread for it can be started", options->path);
-        close_handles(s);
-        return ERR_IO;
-    }
-    *out_store = s;
-    return ERR_OK;
-}
-
-void store_close(struct store *s, void (*on_closed)(void *owner), void *owner)
-{
     ASSERT(!s->is_closing);
     s->is_closing = true;
     s->on_closed = on_closed;
@@ -335,9 +313,12 @@ void store_close(struct store *s, void (*on_closed)(void *owner), void *owner)
     uv_async_send(&s->at_done); /* on_done closes when nothing is under way */
 }
 
-enum err store_copy(struct store *s, const char *path,
-                    void (*done)(void *owner, enum err e, const struct store_copied *copied), void *owner)
+static enum err copy(struct store *base, const char *path,
+                     void (*done)(void *owner, enum err e, const struct store_copied *copied),
+                     void *owner)
 {
+    struct sqlite_store *s = (struct sqlite_store *)base;
+
     if (s->copy || s->is_closing)
         return ERR_AGAIN;
     s->copy = sqlite_copy_new(path);
@@ -350,53 +331,49 @@ enum err store_copy(struct store *s, const char *path,
     return ERR_OK;
 }
 
-uv_loop_t *store_loop(const struct store *s)
+static void submit(struct store *base, struct store_tx *tx)
 {
-    return s->loop;
-}
+    struct sqlite_store *s = (struct sqlite_store *)base;
 
-bool store_is_busy(const struct store *s)
-{
-    return s->queued >= s->max_queued;
-}
-
-struct store_tx *store_begin(struct store *s)
-{
-    struct store_tx *tx = mem_new(struct store_tx);
-
-    tx->store = s;
-    return tx;
-}
-
-void store_discard(struct store_tx *tx)
-{
-    tx_free(tx);
-}
-
-static void submit(struct store_tx *tx)
-{
-    struct store *s = tx->store;
-
-    ASSERT(tx->unbound == 0 && !s->must_stop);
+    ASSERT(!s->must_stop);
     tx_list_push(&s->submitted, tx);
-    s->queued++;
 }
 
-void store_submit(struct store_tx *tx, void (*done)(void *owner, enum err e, int64_t changes),
-                  void *owner)
+static void describe(const struct store *base, struct store_state *out_state)
 {
-    tx->kind = TX_WRITE;
-    tx->done = done;
-    tx->owner = owner;
-    submit(tx);
+    const struct sqlite_store *s = (const struct sqlite_store *)base;
+
+    out_state->promise = s->is_full_sync ? "what is acknowledged survives a loss of power"
+                                         : "what is acknowledged survives the death of any process, "
+                                           "but perhaps not a loss of power";
 }
 
-void store_query(struct store_tx *tx,
-                 void (*done)(void *owner, enum err e, struct store_rows *rows), void *owner)
+static const struct store_driver driver = { .name = "sqlite",
+                                            .submit = submit,
+                                            .close = close_store,
+                                            .copy = copy,
+                                            .describe = describe };
+
+enum err sqlite_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store,
+                     struct buf *why)
 {
-    ASSERT(tx->statements == 1);
-    tx->kind = TX_QUERY;
-    tx->rows_done = done;
-    tx->owner = owner;
-    submit(tx);
+    struct sqlite_db *db;
+    struct sqlite_store *s;
+    enum err e;
+
+    if ((e = sqlite_db_open(options, &db, why)) != ERR_OK)
+        return e;
+    s = mem_new(struct sqlite_store);
+    s->base.driver = &driver;
+    s->is_full_sync = options->is_full_sync;
+    s->db = db;
+    s->base.max_queued = options->max_queued;
+    init_loop_side(s, loop);
+    if (uv_thread_create(&s->writer, write_all, s) != 0) {
+        buf_printf(why, "%s: no thread for it can be started", options->path);
+        close_handles(s);
+        return ERR_IO;
+    }
+    *out_store = &s->base;
+    return ERR_OK;
 }

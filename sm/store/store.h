@@ -17,16 +17,40 @@ struct store;
 struct store_tx;
 struct store_rows;
 
+/* A PostgreSQL server, or several of which one takes writes at a time. */
+enum store_tls { STORE_TLS_VERIFY_FULL, STORE_TLS_VERIFY_CA, STORE_TLS_REQUIRE, STORE_TLS_DISABLE };
+
+struct store_server {
+    /* As store_is_host takes them: "NAME:PORT", "[ADDRESS]:PORT", or the folder of a Unix socket, "/FOLDER:PORT"; without port: 5432. */
+    const char *const *hosts;
+    size_t host_count;
+    const char *database, *user;
+    const char *password_file; /* NULL: none */
+    enum store_tls tls;        /* not of Unix sockets */
+    const char *ca;            /* PEM file that its certificate is checked against */
+    /* The database is another process's now, or has lost what it had confirmed: the owner must end. Nothing that waits is called back
+     * before store_close. */
+    void (*on_lost)(void *owner, const char *sentence);
+    void *owner;
+};
+
+/* Whether a host is well-formed. */
+bool store_is_host(const char *host);
+/* Where it is dialled, as net_address_parse reads it, with a NUL behind it. */
+void store_host_address(const char *host, struct buf *out);
+
 struct store_options {
     const char *path;       /* of the SQLite file; its folder must exist */
     bool is_full_sync;      /* synchronous=FULL (default) or NORMAL */
     uint32_t max_queued;    /* transactions and queries waiting; beyond it store_is_busy */
+    const struct store_server *server; /* NULL: SQLite; else path and is_full_sync mean nothing. Copied */
 };
 
 /* Opens, migrates (forward only; a newer schema than ours is ERR_UNSUPPORTED) and starts the threads. Blocking: only at start. why: one sentence. */
 NODISCARD enum err store_open(uv_loop_t *loop, const struct store_options *options, struct store **out_store, struct buf *why);
 
-/* Finishes what was submitted (a copy is given up), then closes; on_closed comes on the loop. */
+/* Finishes what was submitted (a copy is given up), then closes; on_closed comes on the loop. A server that is away is waited for some
+ * seconds; what waits then fails with ERR_IO. */
 void store_close(struct store *s, void (*on_closed)(void *owner), void *owner);
 
 /* --- copies ------------------------------------------------------------------------------------------------------- */
@@ -46,9 +70,17 @@ struct store_copied {
  * transactions wait for at most some milliseconds of it. The file has mode 0600 and is on the disk when done says ERR_OK. Nothing is
  * ever replaced: ERR_EXISTS. Others: ERR_LIMIT (too little room on the disk), ERR_IO, ERR_MALFORMED (the store is damaged), ERR_CLOSED
  * (store_close was called meanwhile). Nothing is left behind by one that failed. Returns ERR_AGAIN, and calls nothing, while another is
- * under way. */
+ * under way, and ERR_UNSUPPORTED when the store is a server, which has tools of its own for it. */
 NODISCARD enum err store_copy(struct store *s, const char *path,
                               void (*done)(void *owner, enum err e, const struct store_copied *copied), void *owner);
+
+/* For status: what is promised, in the driver's words. */
+struct store_state {
+    const char *driver;  /* "sqlite", "postgresql" */
+    bool is_away;        /* the server cannot be reached; what is submitted waits */
+    const char *promise; /* what acknowledged data survives, one clause; valid until the loop goes on */
+};
+void store_describe(const struct store *s, struct store_state *out_state);
 
 /* The loop that it was opened on. */
 uv_loop_t *store_loop(const struct store *s);
@@ -69,7 +101,8 @@ void store_bind_int(struct store_tx *tx, int64_t value);
 /* It is not handed over after all. */
 void store_discard(struct store_tx *tx);
 
-/* Hands it over. done may be NULL. out_changes: rows changed by the last statement (for "did it exist").
+/* Hands it over. done may be NULL. changes: rows changed by the last statement (for "did it exist"); 1 when it is known that a server has
+ * committed it, but the answer was lost with the connection.
  * Errors: ERR_IO (the store cannot write now: disk full, read-only; nothing of it is kept), ERR_EXISTS (a uniqueness rule refused it). */
 void store_submit(struct store_tx *tx, void (*done)(void *owner, enum err e, int64_t changes), void *owner);
 

@@ -36,6 +36,8 @@ struct store_tx {
     void *owner;
     enum err result;
     int64_t changes;
+    bool is_settled; /* of PostgreSQL's driver: result stands; it is only called back in its turn */
+    bool is_answered; /* the same: changes or rows are those of its last run */
     struct store_rows rows;
 };
 

@@ -19,6 +19,12 @@ def wrapping():
     return [f"--wrap={role}:{command}" for role in ("router", "c2s", "sm")] if command else []
 
 
+def storing():
+    """Options for `up`: SALLYPORT_STORE=postgresql runs every test on that store, as far as it does not say otherwise itself."""
+    store = os.environ.get("SALLYPORT_STORE")
+    return ["--store", store] if store else []
+
+
 class Cluster:
     """host, port, tls_port, ca, domain, component…: what `local-cluster env` says."""
 
@@ -26,7 +32,7 @@ class Cluster:
         self.dir = tempfile.mkdtemp(prefix="sp-")
         self.folder = pathlib.Path(self.dir) / "c"
         try:
-            self.run("up", "--port-base", "0", *wrapping(), *options, timeout=180)
+            self.run("up", "--port-base", "0", *wrapping(), *storing(), *options, timeout=180)
         except BaseException:
             shutil.rmtree(self.dir, ignore_errors=True)
             raise

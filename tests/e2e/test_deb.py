@@ -206,6 +206,7 @@ def test_the_same_look_finds_the_database_of_the_session_manager(packages, unpac
     """Without which the test above could not fail."""
     depends = field(packages["sallyport-sm"], "Depends")
     assert [p for p in closure(depends) if p.startswith("libsqlite")]
+    assert [p for p in closure(depends) if p.startswith("libpq")]
     assert [l for l in run("ldd", unpacked["sallyport-sm"] / "usr/sbin/sallyport-sm").split() if l.startswith("libsqlite")]
     assert [p for p in closure(depends) if p.startswith("libldap")]
     assert "libsasl2-modules" in depends, "its mechanisms are loaded at run time: no tool finds that"

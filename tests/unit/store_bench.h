@@ -1,4 +1,5 @@
-/* For the tests of the store: one store on one file in a folder of its own, and what its callbacks said, in order. */
+/* For the tests of the store: one store on one file in a folder of its own, and what its callbacks said, in order. With STORE_BENCH_POSTGRES
+ * defined before, the store is a database of its own on a PostgreSQL server that the group of tests starts and ends. */
 #ifndef TESTS_UNIT_STORE_BENCH_H
 #define TESTS_UNIT_STORE_BENCH_H
 
@@ -18,11 +19,21 @@
 
 enum { MAX_EVENTS = 4096 };
 
+#ifdef STORE_BENCH_POSTGRES
+#include "tests/unit/postgres_bench.h"
+#else
+#define GROUP_SET_UP NULL
+#define GROUP_TEAR_DOWN NULL
+#endif
+
 /* One store on one file, and what its callbacks said, in order. */
 struct bench {
     uv_loop_t loop;
     struct store *store;
     char folder[64], path[96];
+#ifdef STORE_BENCH_POSTGRES
+    struct pg_place place;
+#endif
     uint32_t max_queued;
     struct event {
         bool is_query;
@@ -41,6 +52,9 @@ UNUSED static enum err open_store(struct bench *b, struct buf *why)
                                      .is_full_sync = true,
                                      .max_queued = b->max_queued };
 
+#ifdef STORE_BENCH_POSTGRES
+    options.server = pg_place_server(&b->place);
+#endif
     return store_open(&b->loop, &options, &b->store, why);
 }
 
@@ -62,6 +76,9 @@ UNUSED static int set_up(void **state)
     snprintf(b->path, sizeof b->path, "%s/store.db", b->folder);
     b->max_queued = 1000;
     uv_loop_init(&b->loop);
+#ifdef STORE_BENCH_POSTGRES
+    pg_place_init(&b->place);
+#endif
     *state = b;
     return 0;
 }

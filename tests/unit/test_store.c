@@ -223,5 +223,5 @@ int main(void)
         TEST(closing_finishes_what_was_submitted_and_what_follows_from_it),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, GROUP_SET_UP, GROUP_TEAR_DOWN);
 }
