@@ -1,4 +1,6 @@
 """Plans for tests: a cluster.conf in a folder of its own, bundles that are installed below it as deploy/PLAN.md says, processes started by their units."""
+import atexit
+import functools
 import json
 import os
 import pathlib
@@ -6,6 +8,7 @@ import pwd
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
@@ -43,8 +46,21 @@ def user():
 def binaries():
     for folder in (os.environ.get("SALLYPORT_BIN"), ROOT / "build/release", ROOT / "build/san"):
         if folder and (pathlib.Path(folder) / "sallyport-sm").exists():
-            return pathlib.Path(folder).resolve()
+            return reachable(pathlib.Path(folder).resolve())
     raise AssertionError("the executables are not built")
+
+
+@functools.cache
+def reachable(folder):
+    """Where processes of other users may run them: a clone in root's home is nobody else's."""
+    if all(p.stat().st_mode & stat.S_IXOTH for p in (folder, *folder.parents)):
+        return folder
+    copies = pathlib.Path(tempfile.mkdtemp(prefix="sp-"))
+    atexit.register(shutil.rmtree, copies, ignore_errors=True)
+    copies.chmod(0o755)
+    for program in folder.glob("sallyport*"):
+        shutil.copy(program, copies)
+    return copies
 
 
 def free_ports(count):
