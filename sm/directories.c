@@ -66,7 +66,8 @@ static void on_collect(void *owner, struct buf *out)
 
 void directories_prepare(struct sm *sm)
 {
-    directory_library_init();
+    if (sm->conf->directories.count > 0) /* libldap looks up the machine's own name */
+        directory_library_init();
     sm->directories = directories_new(sm->service->loop, sm->service->timers, on_changed, sm);
     metric_on_collect(on_collect, sm);
 }
@@ -126,6 +127,10 @@ enum err directories_apply(struct sm *sm, struct buf *why)
     struct buf *passwords = mem_alloc((n + 1) * sizeof *passwords);
     enum err e = ERR_OK;
 
+    if (n > 0 && !directory_library_is_ready()) {
+        buf_printf(why, "directory: the first one takes a restart");
+        e = ERR_DENIED;
+    }
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         e = read_password(&confs[i], &passwords[i], why);
         options[i] = options_of(&confs[i], &passwords[i]);

@@ -41,6 +41,7 @@ struct directory_options {
 /* Before anything of libsasl2 and of libldap is used, and before there are threads; once a process.
  * libldap then reads no files and no environment, and wipes what it frees. */
 void directory_library_init(void);
+bool directory_library_is_ready(void);
 
 /* What the process counts, shared by all directories. */
 struct directory_counters {

@@ -55,6 +55,13 @@ static void *get_larger(void *p, ber_len_t n, void *context)
     return new;
 }
 
+static bool is_ready;
+
+bool directory_library_is_ready(void)
+{
+    return is_ready;
+}
+
 void directory_library_init(void)
 {
     static BerMemoryFunctions functions = { get, get_zeroed, get_larger, wipe_free };
@@ -64,4 +71,5 @@ void directory_library_init(void)
     setenv("LDAPNOINIT", "1", 1);
     ASSERT(ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS);
     ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+    is_ready = true;
 }

@@ -54,7 +54,7 @@ def expiry(p, name):
 
 def test_certificates_that_end_soon_are_told_and_renewed_under_load_without_a_restart(plan):
     p = running(plan, more='link_cert_lifetime = "9d"')
-    assert "ends in 8 days: plan renew" in p.make().stdout
+    assert re.search("ends in [89] days: plan renew", p.make().stdout)
     load = Load(p)
     pids = {name: unit.process.pid for name, unit in p.units.items()}
     for name in TLS_ENDS:
