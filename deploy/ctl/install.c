@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <gnutls/crypto.h>
 #include <grp.h>
 #include <pwd.h>
 #include <spawn.h>
@@ -40,22 +39,13 @@ static char *join(struct buf *out, const char *folder, struct str path)
 
 static bool has_digest(struct str content, struct str digest)
 {
-    uint8_t binary[32];
     struct buf hex = { 0 };
     bool is_same;
 
-    ASSERT(gnutls_hash_fast(GNUTLS_DIG_SHA256, content.p ? content.p : "", content.n, binary) == 0);
-    buf_add_hex(&hex, str_of(binary, sizeof binary));
+    plan_file_add_digest(&hex, content);
     is_same = str_eq(buf_str(&hex), digest);
     buf_fini(&hex);
     return is_same;
-}
-
-static void fini_content(struct buf *b)
-{
-    if (b->p)
-        mem_wipe(b->p, b->cap);
-    buf_fini(b);
 }
 
 /* The file as the bundle has it, checked. */
@@ -82,7 +72,7 @@ static enum err check_files(struct install *in)
         struct buf content = { 0 };
 
         e = read_file(in, &in->manifest.files[i], &content);
-        fini_content(&content);
+        plan_file_forget(&content);
     }
     return e;
 }
@@ -263,8 +253,8 @@ static enum err install_file(struct install *in, const struct manifest_file *f)
                 say(in, there == ERR_NOT_FOUND ? FILE_NEW : FILE_CHANGED, f->path);
         }
     }
-    fini_content(&content);
-    fini_content(&present);
+    plan_file_forget(&content);
+    plan_file_forget(&present);
     buf_fini(&path);
     return e;
 }
@@ -367,7 +357,7 @@ int install_run(int count, char **words)
     else
         fprintf(stderr, "sallyportctl: %.*s\n",
                 STR_ARG(in.why.n > 0 ? buf_str(&in.why) : str_from(err_text(e))));
-    fini_content(&in.text);
+    plan_file_forget(&in.text);
     buf_fini(&in.old_text);
     buf_fini(&in.old_path);
     buf_fini(&in.why);

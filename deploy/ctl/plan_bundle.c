@@ -6,22 +6,14 @@
 #include "deploy/ctl/plan_file.h"
 
 #include <errno.h>
-#include <gnutls/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static void fini_content(struct buf *b)
-{
-    if (b->p)
-        mem_wipe(b->p, b->cap);
-    buf_fini(b);
-}
-
 void plan_bundle_fini(struct plan_bundle *b)
 {
     for (size_t i = 0; i < b->count; i++) {
-        fini_content(&b->files[i]->content);
+        plan_file_forget(&b->files[i]->content);
         mem_free(b->files[i]);
     }
     mem_free(b->files);
@@ -69,12 +61,9 @@ static void write_manifest(const struct plan_bundle *b, struct buf *out)
 {
     for (size_t i = 0; i < b->count; i++) {
         const struct plan_bundle_file *f = b->files[i];
-        uint8_t digest[32];
 
-        ASSERT(gnutls_hash_fast(GNUTLS_DIG_SHA256, f->content.p ? f->content.p : "", f->content.n,
-                                digest) == 0);
         buf_printf(out, "%04o %.*s:%.*s ", f->mode, STR_ARG(f->owner), STR_ARG(f->group));
-        buf_add_hex(out, str_of(digest, sizeof digest));
+        plan_file_add_digest(out, buf_str(&f->content));
         buf_printf(out, " %.*s\n", STR_ARG(f->path));
     }
 }
@@ -137,10 +126,10 @@ static enum err write_if_changed(const char *path, unsigned mode, struct str con
     bool is_new = e == ERR_NOT_FOUND;
 
     if (e == ERR_OK && str_eq(buf_str(&old), content)) {
-        fini_content(&old);
+        plan_file_forget(&old);
         return ERR_OK;
     }
-    fini_content(&old);
+    plan_file_forget(&old);
     if (e != ERR_OK && !is_new)
         return e;
     e = plan_file_write(path, mode, content, why);

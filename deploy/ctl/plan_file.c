@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/crypto.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,4 +101,19 @@ bool plan_file_exists(const char *path)
     struct stat st;
 
     return stat(path, &st) == 0;
+}
+
+void plan_file_forget(struct buf *content)
+{
+    if (content->p)
+        mem_wipe(content->p, content->cap);
+    buf_fini(content);
+}
+
+void plan_file_add_digest(struct buf *out, struct str content)
+{
+    uint8_t digest[32];
+
+    ASSERT(gnutls_hash_fast(GNUTLS_DIG_SHA256, content.p ? content.p : "", content.n, digest) == 0);
+    buf_add_hex(out, str_of(digest, sizeof digest));
 }

@@ -16,4 +16,10 @@ NODISCARD enum err plan_file_write(const char *path, unsigned mode, struct str b
 
 bool plan_file_exists(const char *path);
 
+/* Frees the content of a file, which may be a secret: it is wiped. */
+void plan_file_forget(struct buf *content);
+
+/* The SHA-256 of a manifest: 64 hexadecimal digits. */
+void plan_file_add_digest(struct buf *out, struct str content);
+
 #endif
