@@ -130,6 +130,33 @@ static void ask_for_row(struct attempt *t)
     store_query(tx, on_row, t);
 }
 
+enum auth_failure by_directory_failure(enum directory_verdict verdict)
+{
+    return failures[verdict];
+}
+
+static struct attempt *attempt_new(struct auth *a, struct str account, by_directory_fn *done,
+                                   void *owner)
+{
+    struct attempt *t = mem_new(struct attempt);
+
+    t->auth = a;
+    auth_ref(a);
+    t->done = done;
+    t->owner = owner;
+    t->account = str_dup(account);
+    return t;
+}
+
+void by_directory_admit(struct auth *a, struct str account, struct str key, by_directory_fn *done,
+                        void *owner)
+{
+    struct attempt *t = attempt_new(a, account, done, owner);
+
+    t->key = str_dup(key);
+    ask_for_row(t);
+}
+
 static void on_found(void *owner, const struct directory_found *found)
 {
     struct attempt *t = owner;
@@ -147,16 +174,11 @@ static void on_found(void *owner, const struct directory_found *found)
 void by_directory_check(struct auth *a, const char *directory, const struct claim *claim,
                         by_directory_fn *done, void *owner)
 {
-    struct attempt *t = mem_new(struct attempt);
+    struct attempt *t = attempt_new(a, claim->account, done, owner);
     struct directory *d = a->directories ? directories_find(a->directories, directory) : NULL;
     struct directory_name name = { .user = STR_NONE };
     struct str rest = claim->account;
 
-    t->auth = a;
-    auth_ref(a);
-    t->done = done;
-    t->owner = owner;
-    t->account = str_dup(claim->account);
     if (claim->is_account) {
         name.jid = claim->account;
         name.user = str_cut(&rest, '@');

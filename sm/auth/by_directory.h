@@ -3,6 +3,7 @@
 #define SM_AUTH_BY_DIRECTORY_H
 
 #include "sm/auth/claim.h"
+#include "sm/directory/verdict.h"
 
 #define BY_DIRECTORY_OTHER_ENTRY "another entry of the directory has this name now"
 
@@ -13,5 +14,14 @@ typedef void by_directory_fn(void *owner, enum auth_failure failure, const char 
  * from inside it. */
 void by_directory_check(struct auth *a, const char *directory, const struct claim *claim,
                         by_directory_fn *done, void *owner);
+
+/* Whoever it is was proved otherwise (a ticket, a certificate), and the directory has this entry
+ * for the account: the account is there, or is made, and is the entry's. AUTH_OK, or why not.
+ * account: a bare JID. The texts are borrowed for the call; done comes once, later. */
+void by_directory_admit(struct auth *a, struct str account, struct str key, by_directory_fn *done,
+                        void *owner);
+
+/* What a client is told of this verdict. */
+enum auth_failure by_directory_failure(enum directory_verdict verdict);
 
 #endif
