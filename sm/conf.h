@@ -31,6 +31,10 @@ struct sm_directory_conf { /* section directory "corp" */
     char *ca_file, *bind_dn, *bind_password_file;
     char *base, *filter, *key_attribute;
     int scope; /* enum directory_scope */
+    char *group_base, *group_filter, *group_name, *group_member;
+    int group_nesting; /* enum directory_nesting */
+    bool has_primary_group;
+    int64_t lockout_ms, query_ms;
     int64_t connect_ms, search_ms, bind_ms, answer_ms, refuse_ms, probe_ms, failback_ms;
     int64_t search_connections, bind_connections, max_waiting;
 };

@@ -12,6 +12,7 @@
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MAX_SERVERS = 16 };
 
 static const char *const scopes[] = { "subtree", "one-level", NULL };
+static const char *const nestings[] = { "walk", "in-chain", "none", NULL }; /* enum directory_nesting */
 
 const struct conf_key sm_conf_directory_keys[] = {
     { "uris", CONF_LIST, DIR(uris), NULL, 1, MAX_SERVERS, NULL, CONF_AT_RELOAD,
@@ -37,6 +38,22 @@ const struct conf_key sm_conf_directory_keys[] = {
     { "key_attribute", CONF_TEXT, DIR(key_attribute), "entryUUID", 0, 0, NULL, CONF_AT_RELOAD,
       "The attribute that an entry keeps for ever and that no other ever gets: an account belongs to it, not to the name. "
       "objectGUID for Active Directory." },
+    { "group_base", CONF_TEXT, DIR(group_base), "", 0, 0, NULL, CONF_AT_RELOAD, "Where groups are searched; base when absent." },
+    { "group_filter", CONF_TEXT, DIR(group_filter), "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))",
+      0, 0, NULL, CONF_AT_RELOAD, "Which entries are groups." },
+    { "group_name", CONF_TEXT, DIR(group_name), "cn", 0, 0, NULL, CONF_AT_RELOAD, "The attribute that is a group's name." },
+    { "group_member", CONF_TEXT, DIR(group_member), "member", 0, 0, NULL, CONF_AT_RELOAD,
+      "The attribute that lists a group's members, by the names of their entries; of memberUid, by the local parts of their addresses." },
+    { "group_nesting", CONF_CHOICE, DIR(group_nesting), "walk", 0, 0, nestings, CONF_AT_RELOAD,
+      "How members of groups in groups are found: by asking for the groups of each group, by the server's matching rule in chain "
+      "(Active Directory: one question), or not at all." },
+    { "primary_group", CONF_BOOL, DIR(has_primary_group), "no", 0, 0, NULL, CONF_AT_RELOAD,
+      "Active Directory: the group that primaryGroupID names is one of the person's as well; no list of members shows it." },
+    { "lockout_duration", CONF_DURATION, DIR(lockout_ms), "1h", 0, 365LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "How long the directory locks an account after guesses. An entry that shows only when that was, as ppolicy's do, counts as locked so long "
+      "where no bind tells." },
+    { "query_timeout", CONF_DURATION, DIR(query_ms), "10s", 100, 10 * MINUTE, NULL, CONF_AT_RELOAD,
+      "A search of many entries (groups, contacts) is given up when nothing came for so long." },
     { "connect_timeout", CONF_DURATION, DIR(connect_ms), "2s", 100, MINUTE, NULL, CONF_AT_RELOAD,
       "For each step of a new connection: TCP, TLS, the service account's bind." },
     { "search_timeout", CONF_DURATION, DIR(search_ms), "1s", 100, MINUTE, NULL, CONF_AT_RELOAD,
@@ -96,19 +113,22 @@ static bool check_uri(const struct sm_directory_conf *d, const char *text, struc
 }
 
 /* What must be sent to a server must be a text that it takes. */
-static bool check_attribute(const struct sm_directory_conf *d, struct buf *why)
+static bool check_attribute(const struct sm_directory_conf *d, const char *key, const char *a, struct buf *why)
 {
-    const char *a = d->key_attribute;
     size_t n = strspn(a, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
 
-    return (n > 0 && a[n] == '\0') ||
-           say(why, "directory", d->name, "key_attribute: expected the name of one attribute");
+    if (n == 0 || a[n] != '\0')
+        buf_printf(why, "directory \"%s\": %s: expected the name of one attribute\n", d->name, key);
+    return n > 0 && a[n] == '\0';
 }
 
 static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 {
     struct buf reason = { 0 };
-    bool is_good = check_attribute(d, why);
+    bool is_good = check_attribute(d, "key_attribute", d->key_attribute, why);
+
+    is_good &= check_attribute(d, "group_name", d->group_name, why);
+    is_good &= check_attribute(d, "group_member", d->group_member, why);
 
     for (size_t i = 0; i < d->uris.count; i++)
         is_good &= check_uri(d, d->uris.items[i], why);
@@ -117,6 +137,11 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
                       "bind_dn: it needs bind_password_file, and the other way round");
     if (directory_filter_check(d->filter, &reason) != ERR_OK) {
         buf_printf(why, "directory \"%s\": filter: %.*s\n", d->name, (int)reason.n, reason.p);
+        is_good = false;
+    }
+    buf_clear(&reason);
+    if (directory_filter_check_plain(d->group_filter, &reason) != ERR_OK) {
+        buf_printf(why, "directory \"%s\": group_filter: %.*s\n", d->name, (int)reason.n, reason.p);
         is_good = false;
     }
     buf_fini(&reason);

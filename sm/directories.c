@@ -107,6 +107,14 @@ static struct directory_options options_of(const struct sm_directory_conf *d, co
                                        .scope = d->scope,
                                        .filter = d->filter,
                                        .key_attribute = d->key_attribute,
+                                       .group_base = d->group_base,
+                                       .group_filter = d->group_filter,
+                                       .group_name = d->group_name,
+                                       .group_member = d->group_member,
+                                       .group_nesting = d->group_nesting,
+                                       .has_primary_group = d->has_primary_group,
+                                       .lockout_ms = d->lockout_ms,
+                                       .query_ms = d->query_ms,
                                        .connect_ms = d->connect_ms,
                                        .search_ms = d->search_ms,
                                        .bind_ms = d->bind_ms,
@@ -211,6 +219,8 @@ static void on_looked_up(void *owner, const struct directory_found *found)
     add_field(r, "dn", found->dn);
     if (found->key.n > 0)
         ctl_field(r, "key", found->key);
+    if (found->verdict == DIRECTORY_OK)
+        ctl_field(r, "state", str_from(directory_verdict_name(found->state)));
     add_field(r, "server_said", found->answer);
     ctl_field(r, "result", str_from(directory_verdict_name(found->verdict)));
     ctl_finish(r, found->verdict == DIRECTORY_OK ? CTL_OK : CTL_FAILED);
@@ -225,7 +235,7 @@ static void run_test(struct sm *sm, struct ctl_request *r, const struct jid *jid
 
     mem_free(name);
     if (d) {
-        directory_lookup(d, &who, on_looked_up, r);
+        directory_lookup(d, &who, NULL, on_looked_up, r);
         return;
     }
     ctl_say(r, "there is no directory of this name");

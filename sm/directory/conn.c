@@ -4,46 +4,65 @@
 
 #include "common/mem.h"
 
-static bool is_text(const struct berval *value)
+enum { MAX_INCOMING_BYTES = 16 * 1024 * 1024 };
+
+static size_t count_attributes(struct dir_conn *c, LDAPMessage *entry)
 {
-    for (size_t i = 0; i < value->bv_len; i++)
-        if (value->bv_val[i] <= ' ' || value->bv_val[i] > '~')
-            return false;
-    return value->bv_len > 0;
+    BerElement *ber = NULL;
+    size_t n = 0;
+
+    for (char *name = ldap_first_attribute(c->ld, entry, &ber); name;
+         name = ldap_next_attribute(c->ld, entry, ber), n++)
+        ldap_memfree(name);
+    ber_free(ber, 0);
+    return n;
 }
 
-/* entryUUID is text; objectGUID is 16 bytes, which may look like text: then they are no UUID. */
-static void keep_key(struct dir_conn *c, const struct berval *value)
+static struct directory_attribute read_values(struct dir_conn *c, LDAPMessage *entry,
+                                              const char *name)
 {
-    enum { GUID_BYTES = 16, MAX_KEY_BYTES = 255 };
-    struct str bytes = str_of(value->bv_val, value->bv_len);
+    struct berval **from = ldap_get_values_len(c->ld, entry, name);
+    size_t n = (size_t)ldap_count_values_len(from);
+    struct str *values = arena_alloc(&c->arena, n * sizeof *values);
 
-    if (value->bv_len == 0 || value->bv_len > MAX_KEY_BYTES)
-        return;
-    if (value->bv_len != GUID_BYTES && is_text(value))
-        buf_add(&c->key, bytes);
-    else
-        buf_add_hex(&c->key, bytes);
+    for (size_t i = 0; i < n; i++)
+        values[i] = arena_str(&c->arena, str_of(from[i]->bv_val, from[i]->bv_len));
+    ldap_value_free_len(from);
+    return (struct directory_attribute){ arena_str(&c->arena, str_from(name)), n, values };
 }
 
-/* An attribute with several values is nobody's key. */
-static void take_entry(struct dir_conn *c, LDAPMessage *entry)
+static struct directory_entry read_entry(struct dir_conn *c, LDAPMessage *entry)
 {
-    struct berval **values;
-    char *dn;
+    size_t most = count_attributes(c, entry), n = 0;
+    struct directory_attribute *attributes = arena_alloc(&c->arena, most * sizeof *attributes);
+    BerElement *ber = NULL;
+    char *dn = ldap_get_dn(c->ld, entry);
+    struct directory_entry e = { .attributes = attributes };
 
-    if (++c->entries > 1)
-        return;
-    if ((dn = ldap_get_dn(c->ld, entry))) {
-        buf_add(&c->dn, str_from(dn));
-        buf_add_char(&c->dn, '\0');
-        c->dn.n--;
+    for (char *name = ldap_first_attribute(c->ld, entry, &ber); name;
+         name = ldap_next_attribute(c->ld, entry, ber)) {
+        if (n < most)
+            attributes[n++] = read_values(c, entry, name);
+        ldap_memfree(name);
     }
+    ber_free(ber, 0);
+    e.count = n;
+    e.dn = arena_str(&c->arena, str_from(dn ? dn : ""));
     ldap_memfree(dn);
-    values = ldap_get_values_len(c->ld, entry, c->key_attribute ? c->key_attribute : "1.1");
-    if (values && ldap_count_values_len(values) == 1)
-        keep_key(c, values[0]);
-    ldap_value_free_len(values);
+    return e;
+}
+
+static void take_entry(struct dir_conn *c, LDAPMessage *message)
+{
+    struct directory_entry e;
+
+    c->entries++;
+    timer_set(c->timers, &c->timer, (uint64_t)c->timeout_ms);
+    if (!c->entry)
+        return;
+    e = read_entry(c, message);
+    c->entry(c, &e);
+    arena_reset(&c->arena);
 }
 
 static void finish(struct dir_conn *c, struct dir_answer *answer)
@@ -54,9 +73,9 @@ static void finish(struct dir_conn *c, struct dir_answer *answer)
     c->is_busy = c->is_probing = false;
     c->msgid = -1;
     c->done = NULL;
+    c->entry = NULL;
     answer->entries = c->entries;
-    answer->dn = buf_str(&c->dn);
-    answer->key = buf_str(&c->key);
+    answer->cookie = buf_str(&c->cookie);
     done(c, answer);
 }
 
@@ -66,11 +85,25 @@ static void read_policy(struct dir_conn *c, LDAPControl **controls, struct direc
     ber_int_t expire, grace;
     LDAPPasswordPolicyError error = PP_noError;
 
-    if (!control || ldap_parse_passwordpolicy_control(c->ld, control, &expire, &grace, &error) !=
-                        LDAP_SUCCESS)
+    if (!control ||
+        ldap_parse_passwordpolicy_control(c->ld, control, &expire, &grace, &error) != LDAP_SUCCESS)
         return;
     out->is_there = true;
     out->error = (int)error;
+}
+
+/* RFC 2696 §3. */
+static void read_cookie(struct dir_conn *c, LDAPControl **controls)
+{
+    LDAPControl *control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, NULL);
+    struct berval cookie = { 0 };
+    ber_int_t estimate;
+
+    if (!control ||
+        ldap_parse_pageresponse_control(c->ld, control, &estimate, &cookie) != LDAP_SUCCESS)
+        return;
+    buf_add(&c->cookie, str_of(cookie.bv_val, cookie.bv_len));
+    ber_memfree(cookie.bv_val);
 }
 
 /* true: the operation is over; the connection may be gone. */
@@ -83,8 +116,10 @@ static bool take_result(struct dir_conn *c, LDAPMessage *message)
     if (ldap_parse_result(c->ld, message, &answer.code, NULL, &text, NULL, &controls, 0) !=
         LDAP_SUCCESS)
         answer.end = DIR_LOST;
-    if (controls)
+    if (controls) {
         read_policy(c, controls, &answer.policy);
+        read_cookie(c, controls);
+    }
     ldap_controls_free(controls);
     answer.diagnostic = text && text[0] ? text : NULL;
     finish(c, &answer);
@@ -100,7 +135,7 @@ static bool take_message(struct dir_conn *c, LDAPMessage *message)
     switch (ldap_msgtype(message)) {
     case LDAP_RES_SEARCH_ENTRY:
         take_entry(c, message);
-        return false;
+        return c->is_closing;
     case LDAP_RES_SEARCH_RESULT:
     case LDAP_RES_BIND:
         return take_result(c, message);
@@ -157,6 +192,8 @@ struct dir_conn *dir_conn_new(uv_loop_t *loop, struct timers *timers, LDAP *take
                               void *owner)
 {
     struct dir_conn *c = mem_new(struct dir_conn);
+    ber_len_t most = MAX_INCOMING_BYTES;
+    Sockbuf *sockbuf = NULL;
     int fd = -1;
 
     c->ld = take_ld;
@@ -167,6 +204,8 @@ struct dir_conn *dir_conn_new(uv_loop_t *loop, struct timers *timers, LDAP *take
     c->msgid = -1;
     list_init(&c->at);
     timer_init(&c->timer, on_timer);
+    if (ldap_get_option(c->ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS && sockbuf)
+        ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most);
     ASSERT(ldap_get_option(c->ld, LDAP_OPT_DESC, &fd) == LDAP_OPT_SUCCESS);
     ASSERT(uv_poll_init(loop, &c->poll, fd) == 0);
     ASSERT(uv_poll_start(&c->poll, UV_READABLE | UV_DISCONNECT, on_poll) == 0);
@@ -179,8 +218,8 @@ static void on_closed(uv_handle_t *handle)
     void (*freed)(void *owner) = c->freed;
     void *owner = c->owner;
 
-    buf_fini(&c->dn);
-    buf_fini(&c->key);
+    arena_fini(&c->arena);
+    buf_fini(&c->cookie);
     mem_free(c);
     freed(owner);
 }
@@ -212,40 +251,53 @@ static bool begin(struct dir_conn *c, int rc, int64_t timeout_ms, dir_done_fn *d
     c->is_busy = true;
     c->done = done;
     c->entries = 0;
-    buf_clear(&c->dn);
-    buf_clear(&c->key);
+    c->timeout_ms = timeout_ms;
+    buf_clear(&c->cookie);
     timer_set(c->timers, &c->timer, (uint64_t)timeout_ms);
     return true;
 }
 
-static int search(struct dir_conn *c, const char *base, int scope, const char *filter,
-                  char **attributes, int64_t timeout_ms)
+static int scope_of(int scope)
 {
-    enum { TWO_ENTRIES = 2 };
-    struct timeval limit = { .tv_sec = (timeout_ms + 999) / 1000 };
+    static const int scopes[] = { [DIRECTORY_SUBTREE] = LDAP_SCOPE_SUBTREE,
+                                  [DIRECTORY_ONE_LEVEL] = LDAP_SCOPE_ONELEVEL,
+                                  [DIRECTORY_BASE] = LDAP_SCOPE_BASE };
 
-    return ldap_search_ext(c->ld, base, scope, filter, attributes, 0, NULL, NULL, &limit,
-                           TWO_ENTRIES, &c->msgid);
+    return scopes[scope];
 }
 
-bool dir_conn_search(struct dir_conn *c, const struct directory_options *o, const char *filter,
-                     dir_done_fn *done)
+/* The server's limit of time is ours, for a search that is answered at once; one in pages may take
+ * longer, as long as it goes on. */
+bool dir_conn_search(struct dir_conn *c, const struct dir_request *r, dir_done_fn *done)
 {
-    char *attributes[] = { (char *)o->key_attribute, NULL };
-    int scope = o->scope == DIRECTORY_ONE_LEVEL ? LDAP_SCOPE_ONELEVEL : LDAP_SCOPE_SUBTREE;
+    struct timeval limit = { .tv_sec = (r->timeout_ms + 999) / 1000 };
+    struct berval cookie = { .bv_len = r->cookie.n, .bv_val = (char *)(uintptr_t)r->cookie.p };
+    LDAPControl *page = NULL, *controls[] = { NULL, NULL };
+    int rc = LDAP_SUCCESS;
 
-    c->key_attribute = o->key_attribute;
-    return begin(c, search(c, o->base, scope, filter, attributes, o->search_ms), o->search_ms,
-                 done);
+    if (r->page > 0)
+        rc = ldap_create_page_control(c->ld, (ber_int_t)r->page, r->cookie.n > 0 ? &cookie : NULL,
+                                      1, &page);
+    controls[0] = page;
+    if (rc == LDAP_SUCCESS)
+        rc = ldap_search_ext(c->ld, r->base, scope_of(r->scope), r->filter,
+                             (char **)(uintptr_t)r->attributes, 0, controls, NULL,
+                             r->page > 0 ? NULL : &limit, (int)r->max_entries, &c->msgid);
+    ldap_control_free(page);
+    c->entry = r->entry;
+    return begin(c, rc, r->timeout_ms, done);
 }
 
 bool dir_conn_probe(struct dir_conn *c, int64_t timeout_ms, dir_done_fn *done)
 {
-    char none[] = LDAP_NO_ATTRS, *attributes[] = { none, NULL };
+    static const char *const none[] = { LDAP_NO_ATTRS, NULL };
+    const struct dir_request r = { .base = "",
+                                   .scope = DIRECTORY_BASE,
+                                   .filter = "(objectClass=*)",
+                                   .attributes = none,
+                                   .timeout_ms = timeout_ms };
 
-    c->key_attribute = NULL;
-    if (!begin(c, search(c, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, timeout_ms),
-               timeout_ms, done))
+    if (!dir_conn_search(c, &r, done))
         return false;
     c->is_probing = true;
     return true;

@@ -1,13 +1,16 @@
-/* One connection to one LDAP server: opened in a thread, then one operation at a time on the loop. */
+/* One connection to one LDAP server: opened in a thread, then one operation at a time on the loop.
+ */
 #ifndef SM_DIRECTORY_CONN_H
 #define SM_DIRECTORY_CONN_H
 
 #include "common/list.h"
 #include "common/timer.h"
 #include "sm/directory/directory.h"
+#include "sm/directory/entry.h"
 
 #include <ldap.h>
 
+struct dir_conn;
 struct dir_job;
 
 /* What a thread needs to open a connection; its own copy, so that it outlives everybody. */
@@ -19,10 +22,10 @@ struct dir_opening {
     struct buf password;
     bool is_start_tls;
     int64_t timeout_ms;
-    LDAP *ld;       /* the result; NULL: failed */
+    LDAP *ld;        /* the result; NULL: failed */
     bool is_refused; /* the server is there and does not take the service account */
-    struct buf why; /* of a failure: one sentence */
-    struct buf tls; /* "TLS1.3 …"; empty: none */
+    struct buf why;  /* of a failure: one sentence */
+    struct buf tls;  /* "TLS1.3 …"; empty: none */
 };
 /* Begins at once. opened is called exactly once; then the opening frees itself. */
 void dir_opening_start(uv_loop_t *loop, const struct directory_options *options, const char *uri,
@@ -40,15 +43,31 @@ struct dir_answer {
     const char *diagnostic; /* borrowed; may be NULL */
     struct directory_policy policy;
     uint32_t entries;
-    struct str dn, key; /* of the first entry; borrowed */
+    struct str
+        cookie; /* of a search in pages: where the next one begins; empty: nowhere. Borrowed */
+};
+
+/* One search. Texts are borrowed for the call. */
+struct dir_request {
+    const char *base;
+    int scope; /* enum directory_scope */
+    const char *filter;
+    const char *const *attributes; /* NULL-terminated */
+    uint32_t max_entries;          /* 0: as the server likes */
+    uint32_t page;                 /* entries; 0: not in pages */
+    struct str cookie;
+    int64_t timeout_ms; /* from one message of the answer to the next */
+    /* Each entry, which is gone afterwards. c may have been closed by it. */
+    void (*entry)(struct dir_conn *c, const struct directory_entry *e);
 };
 
 struct dir_conn {
-    struct list at;      /* of its server */
+    struct list at; /* of its server */
     void *owner;
     struct dir_job *job; /* that it works for; the owner's affair */
-    bool is_for_bind, is_busy, is_probing;
-    uint64_t used_ms;    /* when it last was */
+    int pool;            /* the owner's affair, too */
+    bool is_busy, is_probing;
+    uint64_t used_ms; /* when it last was */
     /* conn.c's */
     LDAP *ld;
     uv_poll_t poll;
@@ -57,15 +76,17 @@ struct dir_conn {
     int msgid;
     void (*done)(struct dir_conn *c, const struct dir_answer *answer);
     void (*lost)(struct dir_conn *c); /* while idle */
-    const char *key_attribute;
-    struct buf dn, key;
+    void (*entry)(struct dir_conn *c, const struct directory_entry *e);
+    int64_t timeout_ms;
+    struct arena arena; /* the entry that is told */
+    struct buf cookie;
     uint32_t entries;
     bool is_closing;
     void (*freed)(void *owner);
 };
 
-/* ld is the connection's from now on. lost: while it was idle; it must be closed. freed: told at the
- * very end. */
+/* ld is the connection's from now on. lost: while it was idle; it must be closed. freed: told at
+ * the very end. */
 struct dir_conn *dir_conn_new(uv_loop_t *loop, struct timers *timers, LDAP *take_ld,
                               void (*lost)(struct dir_conn *c), void (*freed)(void *owner),
                               void *owner);
@@ -75,8 +96,7 @@ void dir_conn_close(struct dir_conn *c);
 typedef void dir_done_fn(struct dir_conn *c, const struct dir_answer *answer);
 /* Each on an idle connection; done comes once, not from inside the call. false: the connection is
  * lost, done does not come. */
-NODISCARD bool dir_conn_search(struct dir_conn *c, const struct directory_options *o,
-                               const char *filter, dir_done_fn *done);
+NODISCARD bool dir_conn_search(struct dir_conn *c, const struct dir_request *r, dir_done_fn *done);
 NODISCARD bool dir_conn_bind(struct dir_conn *c, int64_t timeout_ms, const char *dn,
                              struct str password, dir_done_fn *done);
 /* Reads the root entry: whether there is anybody. */

@@ -4,80 +4,6 @@
 #include "common/mem.h"
 #include "sm/directory/parts.h"
 
-/* --- options ----------------------------------------------------------------------------------- */
-
-static char *copy(const char *text)
-{
-    return text ? mem_strdup(text) : NULL;
-}
-
-static void copy_options(struct directory_options *out, const struct directory_options *o)
-{
-    char **uris = mem_alloc(o->uri_count * sizeof *uris);
-
-    *out = *o;
-    for (size_t i = 0; i < o->uri_count; i++)
-        uris[i] = mem_strdup(o->uris[i]);
-    out->uris = uris;
-    out->name = copy(o->name);
-    out->ca_file = copy(o->ca_file);
-    out->bind_dn = copy(o->bind_dn);
-    out->bind_password = str_of(str_dup(o->bind_password), o->bind_password.n);
-    out->base = copy(o->base);
-    out->filter = copy(o->filter);
-    out->key_attribute = copy(o->key_attribute);
-}
-
-static void free_options(struct directory_options *o)
-{
-    const char *const texts[] = { o->name,          o->ca_file, o->bind_dn,
-                                  o->bind_password.p, o->base,    o->filter, o->key_attribute };
-
-    mem_wipe((char *)o->bind_password.p, o->bind_password.n);
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        mem_free((char *)texts[i]);
-    for (size_t i = 0; i < o->uri_count; i++)
-        mem_free(o->uris[i]);
-    mem_free((char **)o->uris);
-}
-
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool is_same(const struct directory_options *a, const struct directory_options *b)
-{
-    const char *const pairs[][2] = { { a->name, b->name },       { a->ca_file, b->ca_file },
-                                     { a->bind_dn, b->bind_dn }, { a->base, b->base },
-                                     { a->filter, b->filter },   { a->key_attribute,
-                                                                   b->key_attribute } };
-    const int64_t numbers[][2] = { { a->connect_ms, b->connect_ms },
-                                   { a->search_ms, b->search_ms },
-                                   { a->bind_ms, b->bind_ms },
-                                   { a->answer_ms, b->answer_ms },
-                                   { a->refuse_ms, b->refuse_ms },
-                                   { a->probe_ms, b->probe_ms },
-                                   { a->failback_ms, b->failback_ms },
-                                   { a->search_connections, b->search_connections },
-                                   { a->bind_connections, b->bind_connections },
-                                   { a->max_waiting, b->max_waiting },
-                                   { a->is_start_tls, b->is_start_tls },
-                                   { a->scope, b->scope },
-                                   { (int64_t)a->uri_count, (int64_t)b->uri_count } };
-
-    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
-        if (!is_same_text(pairs[i][0], pairs[i][1]))
-            return false;
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        if (numbers[i][0] != numbers[i][1])
-            return false;
-    for (size_t i = 0; i < a->uri_count; i++)
-        if (strcmp(a->uris[i], b->uris[i]) != 0)
-            return false;
-    return str_eq(a->bind_password, b->bind_password);
-}
-
 /* --- one directory ----------------------------------------------------------------------------- */
 
 static void unref_set(struct directories *ds)
@@ -97,7 +23,7 @@ void dir_unref(struct directory *d)
         mem_free(d->servers[i].tls);
     }
     mem_free(d->servers);
-    free_options(&d->options);
+    dir_options_fini(&d->options);
     unref_set(d->set);
     mem_free(d);
 }
@@ -109,7 +35,7 @@ static void open_directory(struct directories *ds, const struct directory_option
     d->set = ds;
     ds->refs++;
     d->refs = 1;
-    copy_options(&d->options, options);
+    dir_options_copy(&d->options, options);
     list_init(&d->jobs);
     for (int pool = 0; pool < DIR_POOLS; pool++)
         list_init(&d->waiting[pool]);
@@ -146,7 +72,7 @@ static bool is_wanted(const struct directory *d, const struct directory_options 
                       size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_same(&d->options, &options[i]))
+        if (dir_options_are_same(&d->options, &options[i]))
             return true;
     return false;
 }

@@ -14,9 +14,13 @@ struct directories; /* all of a process */
 struct directory;
 struct timers;
 
-enum directory_scope { DIRECTORY_SUBTREE, DIRECTORY_ONE_LEVEL };
+enum directory_scope { DIRECTORY_SUBTREE, DIRECTORY_ONE_LEVEL, DIRECTORY_BASE };
+/* How groups in groups are found: not at all, by asking for the groups of each group, or by the
+ * server's matching rule in chain (Active Directory). */
+enum directory_nesting { DIRECTORY_NEST_WALK, DIRECTORY_NEST_CHAIN, DIRECTORY_NEST_NONE };
 
-/* One section of the configuration. Texts are copied by directories_set. */
+/* One section of the configuration. Texts are copied by directories_set. A new field needs its row
+ * in options.c. */
 struct directory_options {
     const char *name;
     char *const *uris; /* in the order of preference */
@@ -29,7 +33,15 @@ struct directory_options {
     int scope; /* enum directory_scope */
     const char *filter; /* filter.h */
     const char *key_attribute;
+    const char *group_base;   /* groups.h; NULL: base */
+    const char *group_filter; /* which entries are groups */
+    const char *group_name;   /* attribute */
+    const char *group_member; /* attribute: names of entries; "memberUid": login names */
+    int group_nesting;        /* enum directory_nesting */
+    bool has_primary_group;   /* Active Directory's primaryGroupID is a group as well */
+    int64_t lockout_ms;       /* a temporary lock is over so long after it began (state.h) */
     int64_t connect_ms, search_ms, bind_ms;
+    int64_t query_ms; /* a search of many entries ends when nothing came for so long */
     int64_t answer_ms;  /* for a whole login, waiting included */
     int64_t refuse_ms;  /* refusals are told at multiples of it */
     int64_t probe_ms;   /* an idle connection is used at least so often */
@@ -78,9 +90,11 @@ typedef void directory_done_fn(void *owner, const struct directory_found *found)
 /* Finds the entry and binds as it. The password is copied, and wiped when it has been used. */
 void directory_login(struct directory *d, const struct directory_name *name, struct str password,
                      directory_done_fn *done, void *owner);
-/* Only finds it, for administrators: told at once, DIRECTORY_OK when there is one entry. */
+/* Only finds it: for administrators, and for logins whose proof is not a bind, which then go by
+ * found->state. Told at once, DIRECTORY_OK when there is one entry. attributes: wanted in
+ * found->entry besides those of the state; copied, NULL-terminated; NULL: none. */
 void directory_lookup(struct directory *d, const struct directory_name *name,
-                      directory_done_fn *done, void *owner);
+                      const char *const *attributes, directory_done_fn *done, void *owner);
 
 /* --- what administrators see ------------------------------------------------------------------- */
 

@@ -36,18 +36,31 @@ void directory_filter_write(struct buf *out, const char *text, struct str user, 
     }
 }
 
-enum err directory_filter_check(const char *text, struct buf *why)
+enum err directory_filter_check_plain(const char *text, struct buf *why)
 {
     int depth = 0;
-    bool has_name = false;
 
     for (const char *p = text; *p; p++) {
         depth += *p == '(';
         depth -= *p == ')';
         if (depth < 0 || (depth == 0 && p[1] != '\0')) {
-            buf_printf(why, "expected one filter in parentheses that match");
-            return ERR_MALFORMED;
+            depth = -1;
+            break;
         }
+    }
+    if (depth == 0 && text[0] == '(')
+        return ERR_OK;
+    buf_printf(why, "expected one filter in parentheses that match");
+    return ERR_MALFORMED;
+}
+
+enum err directory_filter_check(const char *text, struct buf *why)
+{
+    bool has_name = false;
+
+    if (directory_filter_check_plain(text, why) != ERR_OK)
+        return ERR_MALFORMED;
+    for (const char *p = text; *p; p++) {
         if (*p != '%')
             continue;
         if (p[1] == '\0' || !strchr("uda%", p[1])) {
@@ -57,9 +70,7 @@ enum err directory_filter_check(const char *text, struct buf *why)
         p++;
         has_name |= *p == 'u' || *p == 'a';
     }
-    if (depth != 0)
-        buf_printf(why, "expected one filter in parentheses that match");
-    else if (!has_name)
+    if (!has_name)
         buf_printf(why, "it must hold %%u or %%a: without it everybody is the same entry");
-    return depth == 0 && has_name ? ERR_OK : ERR_MALFORMED;
+    return has_name ? ERR_OK : ERR_MALFORMED;
 }

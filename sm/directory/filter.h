@@ -10,6 +10,9 @@
  * why: what is wrong, without a full stop. */
 NODISCARD enum err directory_filter_check(const char *text, struct buf *why);
 
+/* The same for a filter without placeholders. */
+NODISCARD enum err directory_filter_check_plain(const char *text, struct buf *why);
+
 /* text has passed the check. */
 void directory_filter_write(struct buf *out, const char *text, struct str user, struct str host,
                             struct str jid);

@@ -4,6 +4,22 @@
 
 #include "common/mem.h"
 #include "sm/directory/filter.h"
+#include "sm/directory/state.h"
+
+/* One login, or one lookup. */
+struct login {
+    struct dir_job job;
+    uint32_t attempts;
+    bool is_lookup, is_over;
+    struct arena arena;                       /* all that was found */
+    struct buf password, filter, key, answer; /* the texts end in NUL */
+    const struct directory_entry *entry;      /* the first one */
+    const char *const *attributes;            /* wanted besides; in the arena */
+    struct directory_found found;
+    struct timer deadline; /* and then, of a refusal, when it may be told */
+    directory_done_fn *done;
+    void *owner;
+};
 
 static void set_text(struct buf *b, struct str text)
 {
@@ -13,261 +29,293 @@ static void set_text(struct buf *b, struct str text)
     b->n--;
 }
 
-static void forget_password(struct dir_job *j)
+static void forget_password(struct login *l)
 {
-    if (j->password.p)
-        mem_wipe(j->password.p, j->password.cap);
-    buf_fini(&j->password);
+    if (l->password.p)
+        mem_wipe(l->password.p, l->password.cap);
+    buf_fini(&l->password);
 }
 
-static void free_job(struct dir_job *j)
+static void free_login(struct login *l)
 {
-    forget_password(j);
-    timer_stop(&j->deadline);
-    list_remove(&j->at);
-    list_remove(&j->waits_at);
-    buf_fini(&j->filter);
-    buf_fini(&j->dn);
-    buf_fini(&j->key);
-    buf_fini(&j->answer);
-    j->directory->job_count--;
-    mem_free(j);
+    forget_password(l);
+    timer_stop(&l->deadline);
+    dir_job_fini(&l->job);
+    buf_fini(&l->filter);
+    buf_fini(&l->key);
+    buf_fini(&l->answer);
+    arena_fini(&l->arena);
+    mem_free(l);
 }
 
-static void tell(struct dir_job *j)
+static void tell(struct login *l)
 {
-    directory_done_fn *done = j->done;
-
-    j->found.filter = j->filter.n > 0 ? j->filter.p : NULL;
-    j->found.dn = j->dn.n > 0 ? j->dn.p : NULL;
-    j->found.key = buf_str(&j->key);
-    j->found.answer = j->answer.n > 0 ? j->answer.p : NULL;
-    done(j->owner, &j->found);
-    free_job(j);
+    l->found.filter = l->filter.n > 0 ? l->filter.p : NULL;
+    l->found.key = buf_str(&l->key);
+    l->found.answer = l->answer.n > 0 ? l->answer.p : NULL;
+    l->done(l->owner, &l->found);
+    free_login(l);
 }
 
-/* The connection that worked for it goes on alone, if it must. */
-static void let_go(struct dir_job *j)
+static void end(struct login *l, enum directory_verdict v)
 {
-    list_remove(&j->waits_at);
-    if (j->conn)
-        j->conn->job = NULL;
-    j->conn = NULL;
-}
+    struct directory *d = l->job.directory;
+    uint64_t step = (uint64_t)d->options.refuse_ms, spent = uv_now(d->set->loop) - l->job.began_ms;
 
-static void end(struct dir_job *j, enum directory_verdict v)
-{
-    struct directory *d = j->directory;
-    uint64_t step = (uint64_t)d->options.refuse_ms, spent = uv_now(d->set->loop) - j->began_ms;
-
-    let_go(j);
-    forget_password(j);
-    j->is_over = true;
-    j->found.verdict = v;
-    j->found.uri = j->server ? j->server->uri : NULL;
+    dir_job_let_go(&l->job);
+    forget_password(l);
+    l->is_over = true;
+    l->found.verdict = v;
+    l->found.uri = l->job.server ? l->job.server->uri : NULL;
     if (directory_is_temporary(v))
         d->set->counters.failed++;
-    else if (v != DIRECTORY_OK && !j->is_lookup)
+    else if (v != DIRECTORY_OK && !l->is_lookup)
         d->set->counters.refused++;
-    if (v == DIRECTORY_OK || directory_is_temporary(v) || j->is_lookup || step == 0)
-        tell(j);
+    if (v == DIRECTORY_OK || directory_is_temporary(v) || l->is_lookup || step == 0)
+        tell(l);
     else
-        timer_set(d->set->timers, &j->deadline, step - spent % step);
+        timer_set(d->set->timers, &l->deadline, step - spent % step);
 }
 
 static void on_deadline(struct timer *t)
 {
-    struct dir_job *j = CONTAINER_OF(t, struct dir_job, deadline);
+    struct login *l = CONTAINER_OF(t, struct login, deadline);
 
-    if (j->is_over)
-        tell(j);
+    if (l->is_over)
+        tell(l);
     else
-        end(j, DIRECTORY_UNAVAILABLE);
+        end(l, DIRECTORY_UNAVAILABLE);
 }
 
-static void wait_for(struct dir_job *j, enum dir_pool pool)
+/* --- steps -------------------------------------------------------------------------------------
+ */
+
+static struct login *login_of(struct dir_conn *c)
 {
-    list_push_back(&j->directory->waiting[pool], &j->waits_at);
-    dir_pool_run(j->directory);
+    return c->job ? CONTAINER_OF(c->job, struct login, job) : NULL;
 }
 
-/* A search may be asked again, elsewhere. A bind that was not answered in time may have been counted
- * by the directory as a guess: it is not repeated. One whose connection was gone before, once. */
-void dir_job_lost(struct dir_job *j, bool is_timeout)
+static bool is_binding(const struct login *l)
 {
-    bool was_binding = j->dn.n > 0;
-    uint32_t most = was_binding ? 2 : (uint32_t)j->directory->options.uri_count + 1;
-
-    let_go(j);
-    if ((was_binding && is_timeout) || ++j->attempts >= most)
-        end(j, DIRECTORY_UNAVAILABLE);
-    else
-        list_push_front(&j->directory->waiting[was_binding ? DIR_BIND : DIR_SEARCH], &j->waits_at);
+    return l->found.dn != NULL;
 }
 
-void dir_jobs_fail_waiting(struct directory *d, enum directory_verdict v)
+/* A bind that says yes, for an entry that says that it is disabled: by a convention of its schema
+ * that the server itself does not know. */
+static enum directory_verdict verdict_of_bind(const struct login *l,
+                                              const struct dir_answer *answer)
 {
-    for (int pool = 0; pool < DIR_POOLS; pool++)
-        while (!list_is_empty(&d->waiting[pool]))
-            end(CONTAINER_OF(list_first(&d->waiting[pool]), struct dir_job, waits_at), v);
-}
+    enum directory_verdict v =
+        directory_bind_verdict(answer->code, answer->diagnostic, &answer->policy);
 
-void dir_jobs_fail_all(struct directory *d)
-{
-    while (!list_is_empty(&d->jobs)) {
-        struct dir_job *j = CONTAINER_OF(list_first(&d->jobs), struct dir_job, at);
-
-        let_go(j);
-        j->found.verdict = DIRECTORY_UNAVAILABLE;
-        tell(j);
-    }
-}
-
-/* --- steps ------------------------------------------------------------------------------------- */
-
-/* true: there is an answer. The job may have gone meanwhile: then only the connection matters. */
-static bool is_answered(struct dir_conn *c, const struct dir_answer *answer)
-{
-    struct dir_server *s = c->owner;
-
-    if (answer->end == DIR_TIMEOUT)
-        dir_pool_down(s, "it did not answer in time");
-    else if (answer->end == DIR_LOST)
-        dir_pool_drop(c);
-    return answer->end == DIR_DONE;
+    return v == DIRECTORY_OK && l->found.state == DIRECTORY_DISABLED ? DIRECTORY_DISABLED : v;
 }
 
 static void on_bound(struct dir_conn *c, const struct dir_answer *answer)
 {
     struct dir_server *s = c->owner;
     struct directory *d = s->directory;
-    struct dir_job *j;
+    struct login *l;
 
-    if (is_answered(c, answer)) {
-        j = c->job;
+    if (dir_is_answered(c, answer)) {
+        l = login_of(c);
         s->logins++;
-        if (j) {
-            set_text(&j->answer, str_from(answer->diagnostic ? answer->diagnostic : ""));
-            end(j, directory_bind_verdict(answer->code, answer->diagnostic, &answer->policy));
+        if (l) {
+            set_text(&l->answer, str_from(answer->diagnostic ? answer->diagnostic : ""));
+            end(l, verdict_of_bind(l, answer));
         }
     }
     dir_pool_run(d);
 }
 
-static void take_entry(struct dir_job *j, const struct dir_answer *answer)
+static void on_entry(struct dir_conn *c, const struct directory_entry *e)
+{
+    struct login *l = login_of(c);
+
+    if (l && !l->entry)
+        l->entry = directory_entry_copy(e, &l->arena);
+}
+
+static void judge_entry(struct login *l)
+{
+    const struct directory_options *o = &l->job.directory->options;
+
+    directory_entry_add_key(l->entry, o->key_attribute, &l->key);
+    l->found.entry = l->entry;
+    l->found.state = directory_state(l->entry, time(NULL), o->lockout_ms / 1000);
+    directory_password_mark(l->entry, &l->arena, &l->found.mark);
+}
+
+static void take_answer(struct login *l, const struct dir_answer *answer)
 {
     enum directory_verdict v = directory_search_verdict(answer->code, answer->entries);
 
-    j->found.entries = answer->entries;
-    set_text(&j->answer, str_from(answer->diagnostic ? answer->diagnostic
+    l->found.entries = answer->entries;
+    set_text(&l->answer, str_from(answer->diagnostic      ? answer->diagnostic
                                   : v == DIRECTORY_FAILED ? ldap_err2string(answer->code)
                                                           : ""));
-    if (v == DIRECTORY_OK && (answer->dn.n == 0 || answer->key.n == 0)) {
-        set_text(&j->answer, answer->dn);
-        v = answer->dn.n == 0 ? DIRECTORY_FAILED : DIRECTORY_NO_KEY;
+    if (v == DIRECTORY_OK) {
+        judge_entry(l);
+        if (l->entry->dn.n == 0)
+            v = DIRECTORY_FAILED;
+        else if (l->key.n == 0)
+            v = DIRECTORY_NO_KEY;
     }
     if (v != DIRECTORY_OK) {
-        end(j, v);
+        if (l->entry)
+            set_text(&l->answer, l->entry->dn);
+        end(l, v);
         return;
     }
-    set_text(&j->dn, answer->dn);
-    set_text(&j->key, answer->key);
-    let_go(j);
-    j->attempts = 0;
-    if (j->is_lookup)
-        end(j, DIRECTORY_OK);
+    l->found.dn = l->entry->dn.p;
+    dir_job_let_go(&l->job);
+    l->attempts = 0;
+    if (l->is_lookup)
+        end(l, DIRECTORY_OK);
     else
-        wait_for(j, DIR_BIND);
+        dir_job_wait(&l->job, DIR_BIND);
 }
 
 static void on_found(struct dir_conn *c, const struct dir_answer *answer)
 {
     struct directory *d = ((struct dir_server *)c->owner)->directory;
-    struct dir_job *j;
+    struct login *l;
 
-    if (is_answered(c, answer) && (j = c->job))
-        take_entry(j, answer);
+    if (dir_is_answered(c, answer) && (l = login_of(c)))
+        take_answer(l, answer);
     dir_pool_run(d);
 }
 
-void dir_job_run(struct dir_job *j, enum dir_pool pool, struct dir_conn *c)
-{
-    struct directory *d = j->directory;
-    bool is_sent;
+/* --- as a job ----------------------------------------------------------------------------------
+ */
 
-    j->conn = c;
-    c->job = j;
-    j->server = c->owner;
-    if (pool == DIR_SEARCH) {
-        d->set->counters.searches++;
-        is_sent = dir_conn_search(c, &d->options, j->filter.p, on_found);
-    } else {
-        d->set->counters.binds++;
-        is_sent = dir_conn_bind(c, d->options.bind_ms, j->dn.p, buf_str(&j->password), on_bound);
-    }
-    if (!is_sent)
-        dir_pool_drop(c);
+/* The key, what tells the state, and what the caller wants. */
+static const char *const *wanted(struct login *l)
+{
+    size_t n = 0, extra = 0, state = 0;
+    const char **list;
+
+    while (l->attributes && l->attributes[extra])
+        extra++;
+    while (directory_state_attributes[state])
+        state++;
+    list = arena_alloc(&l->arena, (extra + state + 2) * sizeof *list);
+    list[n++] = l->job.directory->options.key_attribute;
+    for (size_t i = 0; i < state; i++)
+        list[n++] = directory_state_attributes[i];
+    for (size_t i = 0; i < extra; i++)
+        list[n++] = l->attributes[i];
+    return list;
 }
 
-/* --- directory.h ------------------------------------------------------------------------------- */
+static bool run(struct dir_job *j, struct dir_conn *c)
+{
+    enum { TWO_ENTRIES = 2 };
+    struct login *l = CONTAINER_OF(j, struct login, job);
+    struct directory *d = j->directory;
+    struct dir_request r = { .base = d->options.base,
+                             .scope = d->options.scope,
+                             .filter = l->filter.p,
+                             .max_entries = TWO_ENTRIES,
+                             .timeout_ms = d->options.search_ms,
+                             .entry = on_entry };
 
-static struct dir_job *new_job(struct directory *d, const struct directory_name *name,
+    if (is_binding(l)) {
+        d->set->counters.binds++;
+        return dir_conn_bind(c, d->options.bind_ms, l->found.dn, buf_str(&l->password), on_bound);
+    }
+    l->entry = NULL;
+    r.attributes = wanted(l);
+    d->set->counters.searches++;
+    return dir_conn_search(c, &r, on_found);
+}
+
+/* A search may be asked again, elsewhere. A bind that was not answered in time may have been
+ * counted by the directory as a guess: it is not repeated. One whose connection was gone before,
+ * once. */
+static void lost(struct dir_job *j, bool is_timeout)
+{
+    struct login *l = CONTAINER_OF(j, struct login, job);
+    uint32_t most = is_binding(l) ? 2 : (uint32_t)j->directory->options.uri_count + 1;
+
+    if ((is_binding(l) && is_timeout) || ++l->attempts >= most)
+        end(l, DIRECTORY_UNAVAILABLE);
+    else
+        dir_job_wait_first(j, is_binding(l) ? DIR_BIND : DIR_SEARCH);
+}
+
+static void fail(struct dir_job *j, enum directory_verdict v)
+{
+    end(CONTAINER_OF(j, struct login, job), v);
+}
+
+static void close_login(struct dir_job *j)
+{
+    struct login *l = CONTAINER_OF(j, struct login, job);
+
+    l->found.verdict = DIRECTORY_UNAVAILABLE;
+    tell(l);
+}
+
+static const struct dir_job_kind kind = { run, lost, fail, close_login };
+
+/* --- directory.h -------------------------------------------------------------------------------
+ */
+
+static struct login *new_login(struct directory *d, const struct directory_name *name,
                                directory_done_fn *done, void *owner)
 {
-    struct dir_job *j = mem_new(struct dir_job);
+    struct login *l = mem_new(struct login);
 
-    j->directory = d;
-    j->began_ms = uv_now(d->set->loop);
-    j->done = done;
-    j->owner = owner;
-    j->found.key = STR_NONE;
-    list_init(&j->waits_at);
-    list_push_back(&d->jobs, &j->at);
-    d->job_count++;
-    timer_init(&j->deadline, on_deadline);
+    dir_job_init(&l->job, d, &kind);
+    l->done = done;
+    l->owner = owner;
+    l->found.key = l->found.mark = STR_NONE;
+    timer_init(&l->deadline, on_deadline);
     if (str_is_set(name->user)) {
-        directory_filter_write(&j->filter, d->options.filter, name->user, name->host, name->jid);
-        buf_add_char(&j->filter, '\0');
-        j->filter.n--;
+        directory_filter_write(&l->filter, d->options.filter, name->user, name->host, name->jid);
+        buf_add_char(&l->filter, '\0');
+        l->filter.n--;
     }
-    return j;
+    return l;
 }
 
-static void start(struct dir_job *j)
+static void start(struct login *l)
 {
-    struct directory *d = j->directory;
+    struct directory *d = l->job.directory;
 
-    if (j->filter.n == 0) {
-        end(j, DIRECTORY_UNKNOWN);
+    if (l->filter.n == 0) {
+        end(l, DIRECTORY_UNKNOWN);
     } else if (!dir_pool_chosen(d)) {
-        end(j, DIRECTORY_UNAVAILABLE);
+        end(l, DIRECTORY_UNAVAILABLE);
     } else if (d->job_count > (uint64_t)d->options.max_waiting) {
-        end(j, DIRECTORY_BUSY);
+        end(l, DIRECTORY_BUSY);
     } else {
-        timer_set(d->set->timers, &j->deadline, (uint64_t)d->options.answer_ms);
-        wait_for(j, DIR_SEARCH);
+        timer_set(d->set->timers, &l->deadline, (uint64_t)d->options.answer_ms);
+        dir_job_wait(&l->job, DIR_SEARCH);
     }
 }
 
 void directory_login(struct directory *d, const struct directory_name *name, struct str password,
                      directory_done_fn *done, void *owner)
 {
-    struct dir_job *j = new_job(d, name, done, owner);
+    struct login *l = new_login(d, name, done, owner);
 
     if (password.n == 0) {
-        end(j, DIRECTORY_EMPTY);
+        end(l, DIRECTORY_EMPTY);
         return;
     }
-    buf_reserve(&j->password, password.n);
-    buf_add(&j->password, password);
-    start(j);
+    buf_reserve(&l->password, password.n);
+    buf_add(&l->password, password);
+    start(l);
 }
 
 void directory_lookup(struct directory *d, const struct directory_name *name,
-                      directory_done_fn *done, void *owner)
+                      const char *const *attributes, directory_done_fn *done, void *owner)
 {
-    struct dir_job *j = new_job(d, name, done, owner);
+    struct login *l = new_login(d, name, done, owner);
 
-    j->is_lookup = true;
-    start(j);
+    l->attributes = directory_names_copy(attributes, &l->arena);
+    l->is_lookup = true;
+    start(l);
 }

@@ -1,12 +1,14 @@
-/* What the files of this folder share: directory.c (the set), pool.c (servers and their
- * connections), login.c (who waits for them). For nobody else. */
+/* What the files of this folder share: directory.c (the set), options.c, pool.c (servers and their
+ * connections), job.c (who waits for them), login.c and query.c (two kinds of jobs). For nobody
+ * else. */
 #ifndef SM_DIRECTORY_PARTS_H
 #define SM_DIRECTORY_PARTS_H
 
 #include "sm/directory/conn.h"
 
 enum dir_state { DIR_NEW, DIR_UP, DIR_DOWN };
-enum dir_pool { DIR_SEARCH, DIR_BIND, DIR_POOLS };
+/* Bulk: searches of many entries, which must not stand in the way of logins. */
+enum dir_pool { DIR_SEARCH, DIR_BIND, DIR_BULK, DIR_POOLS };
 
 struct dir_server {
     struct directory *directory;
@@ -49,22 +51,33 @@ struct directories {
     bool is_closed;
 };
 
-/* One login, or one lookup. */
+/* Something that needs a connection now and then; embedded in what it is. */
 struct dir_job {
-    struct list at;      /* of directory.jobs */
+    struct list at;       /* of directory.jobs */
     struct list waits_at; /* of directory.waiting, while it waits for a connection */
     struct directory *directory;
     struct dir_server *server; /* whose connection works for it, or did last */
     struct dir_conn *conn;     /* that works for it; NULL: none */
     uint64_t began_ms;
-    uint32_t attempts;
-    bool is_lookup, is_over;
-    struct buf password, filter, dn, key, answer; /* the texts end in NUL */
-    struct directory_found found;
-    struct timer deadline; /* and then, of a refusal, when it may be told */
-    directory_done_fn *done;
-    void *owner;
+    const struct dir_job_kind *kind;
 };
+
+struct dir_job_kind {
+    /* Its next operation begins on c, which is idle. false: c is lost. */
+    bool (*run)(struct dir_job *j, struct dir_conn *c);
+    /* The connection that worked for it is gone. */
+    void (*lost)(struct dir_job *j, bool is_timeout);
+    /* It waits in vain. */
+    void (*fail)(struct dir_job *j, enum directory_verdict v);
+    /* The directory goes: it tells its owner, now. */
+    void (*close)(struct dir_job *j);
+};
+
+/* --- options.c --------------------------------------------------------------------------------- */
+
+void dir_options_copy(struct directory_options *out, const struct directory_options *o);
+void dir_options_fini(struct directory_options *o);
+bool dir_options_are_same(const struct directory_options *a, const struct directory_options *b);
 
 /* --- pool.c ------------------------------------------------------------------------------------ */
 
@@ -77,15 +90,25 @@ void dir_pool_down(struct dir_server *s, const char *why);
 void dir_pool_drop(struct dir_conn *c); /* the connection is no good any more */
 struct dir_server *dir_pool_chosen(struct directory *d); /* NULL: all are down */
 
-/* --- login.c ----------------------------------------------------------------------------------- */
+/* --- job.c ------------------------------------------------------------------------------------- */
 
-/* c is idle. */
-void dir_job_run(struct dir_job *j, enum dir_pool pool, struct dir_conn *c);
+void dir_job_init(struct dir_job *j, struct directory *d, const struct dir_job_kind *kind);
+/* It is no job any more; the connection that worked for it goes on alone. */
+void dir_job_fini(struct dir_job *j);
+void dir_job_wait(struct dir_job *j, enum dir_pool pool);
+void dir_job_wait_first(struct dir_job *j, enum dir_pool pool); /* before those who wait; runs nothing */
+/* Waits no more, and hears no more of the connection that worked for it. */
+void dir_job_let_go(struct dir_job *j);
+
+void dir_job_run(struct dir_job *j, struct dir_conn *c);
+/* Its connection is about to be closed under it. */
+void dir_job_lost(struct dir_job *j, bool is_timeout);
 void dir_jobs_fail_waiting(struct directory *d, enum directory_verdict v);
 /* The directory goes: all of them. */
 void dir_jobs_fail_all(struct directory *d);
-/* Its connection is about to be closed under it. */
-void dir_job_lost(struct dir_job *j, bool is_timeout);
+/* An operation is over. true: it was answered; the job may have gone meanwhile (c->job is NULL):
+ * then only the connection matters. Otherwise the connection is gone, and the job was told. */
+bool dir_is_answered(struct dir_conn *c, const struct dir_answer *answer);
 
 void dir_unref(struct directory *d); /* directory.c */
 

@@ -69,7 +69,7 @@ static void close_conn(struct dir_conn *c, bool is_timeout)
 
     if (c->is_closing)
         return;
-    s->counts[c->is_for_bind ? DIR_BIND : DIR_SEARCH]--;
+    s->counts[c->pool]--;
     dir_conn_close(c);
     if (j)
         dir_job_lost(j, is_timeout);
@@ -140,7 +140,9 @@ static void probe(struct dir_server *s, int64_t idle_ms)
 
             if (c->is_busy || now(d) - c->used_ms < (uint64_t)idle_ms)
                 continue;
-            if (!dir_conn_probe(c, d->options.search_ms, on_probed))
+            if (pool == DIR_BULK)
+                close_conn(c, false); /* it was there for one search */
+            else if (!dir_conn_probe(c, d->options.search_ms, on_probed))
                 dir_pool_drop(c);
         }
 }
@@ -173,7 +175,7 @@ static void take(struct dir_server *s, enum dir_pool pool, struct dir_opening *o
 
     o->ld = NULL;
     d->refs++;
-    c->is_for_bind = pool == DIR_BIND;
+    c->pool = (int)pool;
     c->used_ms = now(d);
     s->counts[pool]++;
     s->failures = 0;
@@ -256,7 +258,11 @@ static struct dir_conn *find_idle(struct dir_server *s, enum dir_pool pool)
 
 static int64_t limit_of(const struct directory *d, enum dir_pool pool)
 {
-    return pool == DIR_BIND ? d->options.bind_connections : d->options.search_connections;
+    enum { BULK_CONNECTIONS = 1 };
+
+    return pool == DIR_BIND     ? d->options.bind_connections
+           : pool == DIR_SEARCH ? d->options.search_connections
+                                : BULK_CONNECTIONS;
 }
 
 static void run_pool(struct directory *d, enum dir_pool pool)
@@ -278,7 +284,7 @@ static void run_pool(struct directory *d, enum dir_pool pool)
         j = CONTAINER_OF(list_first(&d->waiting[pool]), struct dir_job, waits_at);
         list_remove(&j->waits_at);
         c->used_ms = now(d);
-        dir_job_run(j, pool, c);
+        dir_job_run(j, c);
     }
 }
 

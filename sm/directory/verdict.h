@@ -27,6 +27,8 @@ const char *directory_verdict_name(enum directory_verdict v); /* "wrong password
 /* Nothing about the person: it may be tried again. */
 bool directory_is_temporary(enum directory_verdict v);
 
+struct directory_entry;
+
 struct directory_found {
     enum directory_verdict verdict;
     const char *uri;     /* of the server that said so; NULL: none */
@@ -35,6 +37,10 @@ struct directory_found {
     struct str key;      /* of DIRECTORY_OK: text as it is, anything else in hexadecimal */
     const char *answer;  /* the server's own words, when it had any; NULL */
     uint32_t entries;
+    /* of DIRECTORY_OK, and of refusals by the bind (state.h): */
+    enum directory_verdict state; /* what the entry itself says of the account */
+    struct str mark;              /* changes when the password does; absent: the entry shows none */
+    const struct directory_entry *entry;
 };
 
 /* What a bind's control said. */

@@ -1,7 +1,9 @@
 /* Directories without a server: filters that no name can change, addresses, what answers mean, and
  * which sections of the configuration are refused. */
 #include "sm/conf.h"
+#include "sm/directory/entry.h"
 #include "sm/directory/filter.h"
+#include "sm/directory/state.h"
 #include "sm/directory/uri.h"
 #include "sm/directory/verdict.h"
 
@@ -15,6 +17,159 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+/* --- entry.h --- */
+
+static void the_same_name_folds_to_the_same(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } rows[] = {
+        { "cn=Anna Maria,ou=People,dc=example,dc=org", "CN=anna  maria, OU=people, DC=Example, DC=ORG", true },
+        { "cn=M\\c3\\bcller,dc=x", "cn=M\xc3\x9cLLER,dc=x", true },
+        { "cn=a\\,b,dc=x", "cn=a\\2cb,dc=x", true },
+        { "cn=a\\,b,dc=x", "cn=a,cn=b,dc=x", false },
+        { "cn=a+sn=b,dc=x", "cn=a\\+sn\\=b,dc=x", false },
+        { "cn=a,dc=x", "uid=a,dc=x", false },
+        { "", "", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf a = { 0 }, b = { 0 };
+
+        assert_int_equal(directory_dn_fold(str_from(rows[i].a), &a), ERR_OK);
+        assert_int_equal(directory_dn_fold(str_from(rows[i].b), &b), ERR_OK);
+        assert_int_equal(str_eq(buf_str(&a), buf_str(&b)), rows[i].is_same);
+        buf_fini(&a);
+        buf_fini(&b);
+    }
+}
+
+static void what_is_no_name_of_an_entry_is_refused(void **state)
+{
+    static const struct str rows[] = { STR("x"), STR("=a"), STR("cn=a,,"), STR("cn=\"a"), STR("cn=a\\"), STR("cn=\\zz") };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf out = { 0 };
+
+        assert_int_equal(directory_dn_fold(rows[i], &out), ERR_MALFORMED);
+        buf_fini(&out);
+    }
+}
+
+static void ranges_are_read(void **state)
+{
+    static const struct {
+        struct str name;
+        bool is_range;
+        uint32_t first, last;
+    } rows[] = {
+        { STR("member;range=0-1499"), true, 0, 1499 },
+        { STR("member;Range=1500-*"), true, 1500, UINT32_MAX },
+        { STR("member"), false, 0, 0 },
+        { STR("member;lang-de"), false, 0, 0 },
+        { STR("member;range="), false, 0, 0 },
+        { STR("member;range=5"), false, 0, 0 },
+        { STR("member;range=9-3"), false, 0, 0 },
+        { STR("member;range=-1-3"), false, 0, 0 },
+        { STR("member;range=0-99999999999"), false, 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str base = STR_NONE;
+        uint32_t first = 0, last = 0;
+
+        assert_int_equal(directory_range_read(rows[i].name, &base, &first, &last), rows[i].is_range);
+        if (!rows[i].is_range)
+            continue;
+        assert_true(str_is(base, "member"));
+        assert_int_equal(first, rows[i].first);
+        assert_int_equal(last, rows[i].last);
+    }
+}
+
+static void a_key_is_found_in_either_form(void **state)
+{
+    struct buf out = { 0 };
+
+    (void)state;
+    directory_filter_add_key(&out, "entryUUID", STR("0a-b)"));
+    directory_filter_add_key(&out, "objectGUID", STR("2a41"));
+    assert_true(str_is(buf_str(&out), "(entryUUID=0a-b\\29)(|(objectGUID=2a41)(objectGUID=\\2aA))"));
+    buf_fini(&out);
+}
+
+/* --- state.h --- */
+
+static void entries_say_how_their_accounts_are(void **state)
+{
+    enum { NOW = 1767225600 }; /* 2026-01-01 */
+    static const struct {
+        const char *name, *value, *name2, *value2;
+        enum directory_verdict expected;
+    } rows[] = {
+        { "cn", "x", "sn", "y", DIRECTORY_OK },
+        { "userAccountControl", "512", "accountExpires", "0", DIRECTORY_OK },
+        { "userAccountControl", "514", "cn", "x", DIRECTORY_DISABLED },
+        { "useraccountcontrol", "514", "cn", "x", DIRECTORY_DISABLED },
+        { "accountExpires", "9223372036854775807", "cn", "x", DIRECTORY_OK },
+        { "accountExpires", "134116992000000000", "cn", "x", DIRECTORY_DISABLED }, /* this second */
+        { "accountExpires", "134116992010000000", "cn", "x", DIRECTORY_OK },
+        { "pwdLastSet", "0", "userAccountControl", "512", DIRECTORY_MUST_CHANGE },
+        { "pwdLastSet", "0", "userAccountControl", "66048", DIRECTORY_OK },
+        { "pwdLastSet", "0", "userAccountControl", "514", DIRECTORY_DISABLED },
+        { "msDS-User-Account-Control-Computed", "16", "cn", "x", DIRECTORY_LOCKED },
+        { "msDS-User-Account-Control-Computed", "8388608", "cn", "x", DIRECTORY_EXPIRED },
+        { "nsAccountLock", "true", "cn", "x", DIRECTORY_DISABLED },
+        { "nsAccountLock", "FALSE", "cn", "x", DIRECTORY_OK },
+        { "krbPrincipalExpiration", "20251231235959Z", "cn", "x", DIRECTORY_DISABLED },
+        { "krbPrincipalExpiration", "20260101000001Z", "cn", "x", DIRECTORY_OK },
+        { "krbPasswordExpiration", "20251231235959Z", "cn", "x", DIRECTORY_EXPIRED },
+        { "pwdAccountLockedTime", "000001010000Z", "cn", "x", DIRECTORY_DISABLED },
+        { "pwdAccountLockedTime", "20251231235959.123456Z", "cn", "x", DIRECTORY_LOCKED },
+        { "pwdAccountLockedTime", "20251231225959Z", "cn", "x", DIRECTORY_OK }, /* an hour ago */
+        { "pwdEndTime", "20251231235959Z", "cn", "x", DIRECTORY_DISABLED },
+        { "pwdStartTime", "20260101000001Z", "cn", "x", DIRECTORY_DISABLED },
+        { "pwdReset", "TRUE", "cn", "x", DIRECTORY_MUST_CHANGE },
+        { "shadowExpire", "20454", "cn", "x", DIRECTORY_DISABLED },
+        { "shadowExpire", "-1", "cn", "x", DIRECTORY_OK },
+        { "shadowLastChange", "20000", "shadowMax", "90", DIRECTORY_EXPIRED },
+        { "shadowLastChange", "20400", "shadowMax", "90", DIRECTORY_OK },
+        { "shadowLastChange", "20000", "shadowMax", "9223372036854775807", DIRECTORY_OK },
+        { "shadowLastChange", "0", "cn", "x", DIRECTORY_MUST_CHANGE },
+        { "accountExpires", "nonsense", "pwdEndTime", "2026", DIRECTORY_OK },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str values[] = { str_from(rows[i].value), str_from(rows[i].value2) };
+        struct directory_attribute attributes[] = { { str_from(rows[i].name), 1, &values[0] }, { str_from(rows[i].name2), 1, &values[1] } };
+        struct directory_entry e = { STR("cn=x"), 2, attributes };
+
+        if (directory_state(&e, NOW, 3600) != rows[i].expected)
+            fail_msg("%s: %s, %s: %s", rows[i].name, rows[i].value, rows[i].name2, rows[i].value2);
+    }
+}
+
+static void a_new_password_changes_the_mark(void **state)
+{
+    struct arena arena = { 0 };
+    struct str values[] = { STR("20260101000000Z") }, mark;
+    struct directory_attribute attributes[] = { { STR("pwdChangedTime"), 1, values } };
+    struct directory_entry e = { STR("cn=x"), 1, attributes };
+
+    (void)state;
+    directory_password_mark(&e, &arena, &mark);
+    assert_true(str_is(mark, "pwdChangedTime=20260101000000Z"));
+    e.count = 0;
+    directory_password_mark(&e, &arena, &mark);
+    assert_false(str_is_set(mark));
+    arena_fini(&arena);
+}
 
 /* --- filter.h --- */
 
@@ -232,7 +387,8 @@ static char *ldap[] = { (char *)"ldap" };
 static char *scram[] = { (char *)"SCRAM-SHA-256" };
 
 #define ONE(list) { (list), 1 }
-#define GOOD .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
+#define GROUPS .group_filter = (char *)"(objectClass=group)", .group_name = (char *)"cn", .group_member = (char *)"member"
+#define GOOD GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
 #define CA .ca_file = (char *)"/etc/ca.pem"
 
 static void sections_are_checked(void **state)
@@ -253,8 +409,8 @@ static void sections_are_checked(void **state)
         { { GOOD, .uris = ONE(ldapi) }, NULL },
         { { GOOD, .uris = ONE(ldapi), .bind_dn = (char *)"cn=x" }, "bind_password_file" },
         { { GOOD, .uris = ONE(ldapi), .bind_password_file = (char *)"/x" }, "bind_password_file" },
-        { { .name = (char *)"corp", .filter = (char *)"(uid=x)", .key_attribute = (char *)"x", .uris = ONE(ldapi) }, "filter: " },
-        { { .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"a b", .uris = ONE(ldapi) }, "key_attribute: " },
+        { { GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=x)", .key_attribute = (char *)"x", .uris = ONE(ldapi) }, "filter: " },
+        { { GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"a b", .uris = ONE(ldapi) }, "key_attribute: " },
     };
 
     (void)state;
@@ -310,6 +466,12 @@ static void hosts_are_checked(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_name_folds_to_the_same),
+        cmocka_unit_test(what_is_no_name_of_an_entry_is_refused),
+        cmocka_unit_test(ranges_are_read),
+        cmocka_unit_test(a_key_is_found_in_either_form),
+        cmocka_unit_test(entries_say_how_their_accounts_are),
+        cmocka_unit_test(a_new_password_changes_the_mark),
         cmocka_unit_test(placeholders_become_names),
         cmocka_unit_test(no_name_changes_a_filter),
         cmocka_unit_test(every_byte_but_the_tame_is_written_in_hexadecimal),
