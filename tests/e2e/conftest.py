@@ -1,13 +1,15 @@
 """Fixtures: one cluster for all tests of a run (tests use accounts of their own), and clusters for a single test."""
 import itertools
-import sys
 import pathlib
+import shutil
+import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from cluster import Cluster  # noqa: E402
 from planned import Plan  # noqa: E402
+import samba  # noqa: E402
 
 _numbers = itertools.count(1)
 
@@ -38,6 +40,14 @@ def new_cluster():
     yield make
     for cluster in made:
         cluster.down()
+
+
+@pytest.fixture(scope="session")
+def provisioned():
+    """A domain for samba.Samba."""
+    made = samba.provision()
+    yield made
+    shutil.rmtree(made[0])
 
 
 @pytest.fixture

@@ -80,8 +80,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def make_tls(folder):
-    """A CA and a certificate for 127.0.0.1 and localhost; another CA that signed nothing."""
+def make_tls(folder, addresses=("127.0.0.1",)):
+    """A CA and a certificate for the addresses and localhost; another CA that signed nothing."""
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
 
@@ -91,7 +91,7 @@ def make_tls(folder):
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key", "-out", "server.csr",
             "-subj", "/CN=directory")
     names = {"localhost", socket.gethostname(), socket.getfqdn()}  # libldap takes localhost for the machine's own name
-    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1," + ",".join(f"DNS:{n}" for n in sorted(names)) + "\n")
+    (folder / "ext").write_text("subjectAltName=" + ",".join([f"IP:{a}" for a in addresses] + [f"DNS:{n}" for n in sorted(names)]) + "\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem", "-days", "30",
             "-extfile", "ext")
 
