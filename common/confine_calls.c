@@ -137,6 +137,7 @@ static const struct checked checked[] = {
     { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
     { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT) } },
     { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },
+    { "setsockopt", CONFINE_LDAP, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_USER_TIMEOUT) } },
     { "setsockopt", CONFINE_DATABASE, 2, { IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE) } },
     { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
     { "setsockopt", CONFINE_DATABASE, 2, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },

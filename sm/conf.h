@@ -28,7 +28,9 @@ struct sm_directory_conf { /* section directory "corp" */
     char *name;
     struct conf_list uris;
     bool is_start_tls, is_plain_ok;
-    char *ca_file, *bind_dn, *bind_password_file;
+    char *ca_file, *cert_file, *key_file;
+    int bind; /* enum directory_bind */
+    char *bind_dn, *bind_password_file;
     char *base, *filter, *key_attribute;
     int scope; /* enum directory_scope */
     char *group_base, *group_filter, *group_name, *group_member;
@@ -36,6 +38,7 @@ struct sm_directory_conf { /* section directory "corp" */
     bool has_primary_group;
     int64_t lockout_ms, query_ms;
     int64_t connect_ms, search_ms, bind_ms, answer_ms, refuse_ms, probe_ms, failback_ms;
+    int64_t retry_ms, keepalive_ms, unacked_ms;
     int64_t search_connections, bind_connections, max_waiting;
 };
 

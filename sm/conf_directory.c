@@ -13,6 +13,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MAX_SERVERS = 16
 
 static const char *const scopes[] = { "subtree", "one-level", NULL };
 static const char *const nestings[] = { "walk", "in-chain", "none", NULL }; /* enum directory_nesting */
+static const char *const binds[] = { "simple", "external", NULL };
 
 const struct conf_key sm_conf_directory_keys[] = {
     { "uris", CONF_LIST, DIR(uris), NULL, 1, MAX_SERVERS, NULL, CONF_AT_RELOAD,
@@ -25,8 +26,14 @@ const struct conf_key sm_conf_directory_keys[] = {
     { "ca", CONF_PATH, DIR(ca_file), "", 0, 0, NULL, CONF_AT_RELOAD,
       "PEM file of the authorities that may have signed the servers' certificates; those must name the host of their uri. "
       "Needed unless nothing is encrypted." },
+    { "bind", CONF_CHOICE, DIR(bind), "simple", 0, 0, binds, CONF_AT_RELOAD,
+      "How the service account, which searches, says who it is: by a password (bind_dn), or by what the server knows of the connection "
+      "(SASL EXTERNAL): cert and key, or over ldapi:// the user that we run as." },
+    { "cert", CONF_PATH, DIR(cert_file), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Our own certificate (PEM), which servers are shown that ask for one." },
+    { "key", CONF_PATH, DIR(key_file), "", 0, 0, NULL, CONF_AT_RELOAD, "Its key (PEM). Others must not be able to read it." },
     { "bind_dn", CONF_TEXT, DIR(bind_dn), "", 0, 0, NULL, CONF_AT_RELOAD,
-      "The service account that searches; anonymous when absent." },
+      "The service account of bind = simple; anonymous when absent." },
     { "bind_password_file", CONF_PATH, DIR(bind_password_file), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Its password: the file's first line. Others must not be able to read it." },
     { "base", CONF_TEXT, DIR(base), NULL, 0, 0, NULL, CONF_AT_RELOAD, "Where people are searched." },
@@ -68,6 +75,12 @@ const struct conf_key sm_conf_directory_keys[] = {
       "A connection that is not used is tried so often." },
     { "failback", CONF_DURATION, DIR(failback_ms), "1m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
       "A better server is used again when it has been up so long." },
+    { "retry", CONF_DURATION, DIR(retry_ms), "30s", SECOND, HOUR, NULL, CONF_AT_RELOAD,
+      "A server that is down is dialled again after 1, 2, 4 … seconds, and at least so often." },
+    { "keepalive", CONF_DURATION, DIR(keepalive_ms), "60s", 0, HOUR, NULL, CONF_AT_RELOAD,
+      "When nothing was heard on a connection for so long, the kernel asks three times, at a third of this time, whether the host is there. 0: never." },
+    { "unacknowledged", CONF_DURATION, DIR(unacked_ms), "20s", 0, HOUR, NULL, CONF_AT_RELOAD,
+      "What the host does not acknowledge in this time ends the connection (TCP_USER_TIMEOUT). 0: as long as the kernel likes." },
     { "search_connections", CONF_INT, DIR(search_connections), "2", 1, 64, NULL, CONF_AT_RELOAD,
       "Connections to one server that search." },
     { "bind_connections", CONF_INT, DIR(bind_connections), "4", 1, 64, NULL, CONF_AT_RELOAD,
@@ -122,6 +135,30 @@ static bool check_attribute(const struct sm_directory_conf *d, const char *key, 
     return n > 0 && a[n] == '\0';
 }
 
+/* Who the service account is, must be said in one way. */
+static bool check_bind(const struct sm_directory_conf *d, struct buf *why)
+{
+    bool is_good = true;
+
+    if ((d->cert_file != NULL) != (d->key_file != NULL))
+        is_good = say(why, "directory", d->name, "cert: it needs key, and the other way round");
+    if (d->bind == DIRECTORY_SIMPLE)
+        return is_good & ((d->bind_dn != NULL) == (d->bind_password_file != NULL) ||
+                          say(why, "directory", d->name,
+                              "bind_dn: it needs bind_password_file, and the other way round"));
+    if (d->bind_dn || d->bind_password_file)
+        is_good = say(why, "directory", d->name,
+                      "bind_dn: it goes with bind = simple; the server says who we are");
+    for (size_t i = 0; i < d->uris.count; i++) {
+        struct directory_uri u;
+
+        if (!d->cert_file && directory_uri_read(d->uris.items[i], &u) == ERR_OK &&
+            u.scheme != DIRECTORY_LDAPI)
+            is_good = say(why, "directory", d->name, "bind: external needs cert and key, or ldapi://");
+    }
+    return is_good;
+}
+
 static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 {
     struct buf reason = { 0 };
@@ -132,9 +169,7 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 
     for (size_t i = 0; i < d->uris.count; i++)
         is_good &= check_uri(d, d->uris.items[i], why);
-    if ((d->bind_dn != NULL) != (d->bind_password_file != NULL))
-        is_good = say(why, "directory", d->name,
-                      "bind_dn: it needs bind_password_file, and the other way round");
+    is_good &= check_bind(d, why);
     if (directory_filter_check(d->filter, &reason) != ERR_OK) {
         buf_printf(why, "directory \"%s\": filter: %.*s\n", d->name, (int)reason.n, reason.p);
         is_good = false;

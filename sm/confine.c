@@ -23,6 +23,8 @@ static void allow_directory(const struct sm_directory_conf *d, struct confine *c
 {
     confine_allow(c, CONFINE_LDAP);
     confine_allow_file(c, CONFINE_READ, d->ca_file, CONFINE_ALWAYS);
+    confine_allow_file(c, CONFINE_READ, d->cert_file, CONFINE_ALWAYS);
+    confine_allow_file(c, CONFINE_READ, d->key_file, CONFINE_ALWAYS);
     confine_allow_file(c, CONFINE_READ, d->bind_password_file, CONFINE_ALWAYS);
     for (size_t i = 0; i < d->uris.count; i++) {
         struct directory_uri u;

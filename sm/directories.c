@@ -83,13 +83,21 @@ void directories_stop(struct sm *sm)
 
 static enum err read_password(const struct sm_directory_conf *d, struct buf *password, struct buf *why)
 {
-    struct buf reason = { 0 };
+    struct buf reason = { 0 }, key = { 0 };
+    const char *what = "bind_password_file";
     enum err e = ERR_OK;
 
     if (d->bind_password_file)
         e = conf_read_secret(d->bind_password_file, password, &reason);
+    if (e == ERR_OK && d->key_file) { /* libldap reads it; here, whether others could */
+        what = "key";
+        e = conf_read_secret(d->key_file, &key, &reason);
+    }
+    if (key.p)
+        mem_wipe(key.p, key.cap);
+    buf_fini(&key);
     if (e != ERR_OK)
-        buf_printf(why, "directory \"%s\": bind_password_file: %.*s", d->name, (int)reason.n, reason.p);
+        buf_printf(why, "directory \"%s\": %s: %.*s", d->name, what, (int)reason.n, reason.p);
     buf_fini(&reason);
     return e;
 }
@@ -101,6 +109,9 @@ static struct directory_options options_of(const struct sm_directory_conf *d, co
                                        .uri_count = d->uris.count,
                                        .is_start_tls = d->is_start_tls,
                                        .ca_file = d->ca_file,
+                                       .cert_file = d->cert_file,
+                                       .key_file = d->key_file,
+                                       .bind = d->bind,
                                        .bind_dn = d->bind_dn,
                                        .bind_password = password->n > 0 ? buf_str(password) : STR(""),
                                        .base = d->base,
@@ -122,6 +133,9 @@ static struct directory_options options_of(const struct sm_directory_conf *d, co
                                        .refuse_ms = d->refuse_ms,
                                        .probe_ms = d->probe_ms,
                                        .failback_ms = d->failback_ms,
+                                       .retry_ms = d->retry_ms,
+                                       .keepalive_ms = d->keepalive_ms,
+                                       .unacked_ms = d->unacked_ms,
                                        .search_connections = d->search_connections,
                                        .bind_connections = d->bind_connections,
                                        .max_waiting = d->max_waiting };

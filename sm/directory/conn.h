@@ -1,5 +1,4 @@
-/* One connection to one LDAP server: opened in a thread, then one operation at a time on the loop.
- */
+/* One connection to one LDAP server, open (opening.h): one operation at a time, on the loop. */
 #ifndef SM_DIRECTORY_CONN_H
 #define SM_DIRECTORY_CONN_H
 
@@ -12,24 +11,6 @@
 
 struct dir_conn;
 struct dir_job;
-
-/* What a thread needs to open a connection; its own copy, so that it outlives everybody. */
-struct dir_opening {
-    uv_work_t work;
-    void *owner;
-    void (*opened)(struct dir_opening *o); /* on the loop; takes ld by setting it to NULL */
-    char *uri, *ca_file, *bind_dn;
-    struct buf password;
-    bool is_start_tls;
-    int64_t timeout_ms;
-    LDAP *ld;        /* the result; NULL: failed */
-    bool is_refused; /* the server is there and does not take the service account */
-    struct buf why;  /* of a failure: one sentence */
-    struct buf tls;  /* "TLS1.3 …"; empty: none */
-};
-/* Begins at once. opened is called exactly once; then the opening frees itself. */
-void dir_opening_start(uv_loop_t *loop, const struct directory_options *options, const char *uri,
-                       void (*opened)(struct dir_opening *o), void *owner);
 
 enum dir_end {
     DIR_DONE,    /* it was answered */

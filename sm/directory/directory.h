@@ -18,6 +18,8 @@ enum directory_scope { DIRECTORY_SUBTREE, DIRECTORY_ONE_LEVEL, DIRECTORY_BASE };
 /* How groups in groups are found: not at all, by asking for the groups of each group, or by the
  * server's matching rule in chain (Active Directory). */
 enum directory_nesting { DIRECTORY_NEST_WALK, DIRECTORY_NEST_CHAIN, DIRECTORY_NEST_NONE };
+/* How the service account says who it is: a password, or what TLS or the kernel says of us. */
+enum directory_bind { DIRECTORY_SIMPLE, DIRECTORY_EXTERNAL };
 
 /* One section of the configuration. Texts are copied by directories_set. A new field needs its row
  * in options.c. */
@@ -27,7 +29,9 @@ struct directory_options {
     size_t uri_count;
     bool is_start_tls; /* of the ldap:// ones; without it they are not encrypted */
     const char *ca_file;
-    const char *bind_dn;      /* the service account; NULL: anonymous */
+    const char *cert_file, *key_file; /* ours, shown in TLS; NULL: none */
+    int bind;                 /* enum directory_bind */
+    const char *bind_dn;      /* the service account of DIRECTORY_SIMPLE; NULL: anonymous */
     struct str bind_password; /* empty with a NULL bind_dn */
     const char *base;
     int scope; /* enum directory_scope */
@@ -46,6 +50,8 @@ struct directory_options {
     int64_t refuse_ms;  /* refusals are told at multiples of it */
     int64_t probe_ms;   /* an idle connection is used at least so often */
     int64_t failback_ms; /* a better server must have been up so long */
+    int64_t retry_ms;    /* a server that is down is dialled at least so often */
+    int64_t keepalive_ms, unacked_ms; /* dial.h */
     int64_t search_connections, bind_connections; /* to one server */
     int64_t max_waiting;
 };

@@ -1,11 +1,24 @@
 /* Opening a connection, in one of libuv's threads: names, TCP, TLS and the service account's bind
- * may all wait, each for at most the configured time. Nothing in here touches the loop's data. */
-#include "sm/directory/conn.h"
+ * may all wait, each for at most the configured time. Nothing in here touches the loop's data.
+ * The socket is ours (dial.c), so that each step has a limit and a time of its own, and so that the
+ * name that a certificate must have need not be the one that was dialled. It never blocks: half an
+ * answer holds neither this thread nor, later, the loop. */
+#include "sm/directory/parts.h"
 
 #include "common/mem.h"
+#include "sm/directory/tls.h"
+#include "sm/directory/uri.h"
 
-#include <fcntl.h>
+#include <openldap.h>
 #include <string.h>
+#include <unistd.h>
+
+static void leave(struct dir_opening *o)
+{
+    if (o->ld)
+        ldap_unbind_ext(o->ld, NULL, NULL);
+    o->ld = NULL;
+}
 
 static void fail(struct dir_opening *o, const char *step, int rc)
 {
@@ -17,95 +30,193 @@ static void fail(struct dir_opening *o, const char *step, int rc)
     if (text && text[0])
         buf_printf(&o->why, " (%s)", text);
     ldap_memfree(text);
-    if (o->ld)
-        ldap_unbind_ext(o->ld, NULL, NULL);
-    o->ld = NULL;
+    leave(o);
 }
 
-/* The certificate must be the CA's and have the URI's name; libldap checks both. */
-static int set_tls(struct dir_opening *o)
-{
-    int demand = LDAP_OPT_X_TLS_DEMAND, minimum = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, no = 0;
-    int rc = ldap_set_option(o->ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
-
-    if (rc == LDAP_OPT_SUCCESS)
-        rc = ldap_set_option(o->ld, LDAP_OPT_X_TLS_CACERTFILE, o->ca_file);
-    if (rc == LDAP_OPT_SUCCESS)
-        rc = ldap_set_option(o->ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &minimum);
-    if (rc == LDAP_OPT_SUCCESS)
-        rc = ldap_set_option(o->ld, LDAP_OPT_X_TLS_NEWCTX, &no);
-    return rc;
-}
+/* --- options ----------------------------------------------------------------------------------- */
 
 static void set_options(struct dir_opening *o)
 {
-    struct timeval limit = { .tv_sec = o->timeout_ms / 1000,
-                             .tv_usec = o->timeout_ms % 1000 * 1000 };
-    int version = LDAP_VERSION3, idle = 60, probes = 3, interval = 20;
+    int64_t ms = o->options.connect_ms;
+    struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+    int version = LDAP_VERSION3;
 
     ldap_set_option(o->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
     ldap_set_option(o->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
     ldap_set_option(o->ld, LDAP_OPT_NETWORK_TIMEOUT, &limit);
     ldap_set_option(o->ld, LDAP_OPT_TIMEOUT, &limit);
-    ldap_set_option(o->ld, LDAP_OPT_X_KEEPALIVE_IDLE, &idle);
-    ldap_set_option(o->ld, LDAP_OPT_X_KEEPALIVE_PROBES, &probes);
-    ldap_set_option(o->ld, LDAP_OPT_X_KEEPALIVE_INTERVAL, &interval);
 }
 
-static void note_tls(struct dir_opening *o)
-{
-    char *version = NULL, *cipher = NULL;
+/* --- steps ------------------------------------------------------------------------------------- */
 
-    ldap_get_option(o->ld, LDAP_OPT_X_TLS_VERSION, &version);
-    ldap_get_option(o->ld, LDAP_OPT_X_TLS_CIPHER, &cipher);
-    if (version)
-        buf_printf(&o->tls, "%s %s", version, cipher ? cipher : "");
-    ldap_memfree(version);
-    ldap_memfree(cipher);
+static uint64_t now_ms(void)
+{
+    enum { NS_IN_MS = 1000000 };
+
+    return uv_hrtime() / NS_IN_MS;
 }
 
-/* An answer that is only half there must not hold the loop. */
-static bool make_nonblocking(LDAP *ld)
+static bool reach(struct dir_opening *o, const struct directory_uri *u)
 {
-    int fd = -1, flags;
+    struct dir_dialling in = { o->uri, o->options.connect_ms, o->options.keepalive_ms,
+                               o->options.unacked_ms };
+    struct dir_dialled out;
+    int rc;
+    bool is_there = dir_dial(&in, &out, &o->why);
 
-    if (ldap_get_option(ld, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0)
+    o->step = out.is_resolved ? DIR_CONNECT : DIR_RESOLVE;
+    o->ms[DIR_RESOLVE] = out.resolve_ms;
+    o->ms[DIR_CONNECT] = out.connect_ms;
+    buf_fini(&o->address);
+    o->address = out.address;
+    if (!is_there)
         return false;
-    flags = fcntl(fd, F_GETFL);
-    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+    rc = ldap_init_fd(out.fd, u->scheme == DIRECTORY_LDAPI ? LDAP_PROTO_IPC : LDAP_PROTO_TCP,
+                      o->uri, &o->ld);
+    if (rc == LDAP_SUCCESS) {
+        o->fd = out.fd;
+        return true;
+    }
+    o->ld = NULL;
+    close(out.fd);
+    fail(o, "connecting", rc);
+    return false;
+}
+
+/* "[::1]" is "::1" to certificates. */
+static char *name_of(const struct dir_opening *o, const struct directory_uri *u)
+{
+    struct str host = u->host;
+
+    if (o->tls_name)
+        return mem_strdup(o->tls_name);
+    if (host.n > 2 && host.p[0] == '[')
+        host = str_of(host.p + 1, host.n - 2);
+    return str_dup(host);
+}
+
+static bool shake_hands(struct dir_opening *o, const struct directory_uri *u)
+{
+    char *name = name_of(o, u);
+    struct dir_tls_want want = { .ca_file = o->options.ca_file,
+                                 .cert_file = o->options.cert_file,
+                                 .key_file = o->options.key_file,
+                                 .name = name,
+                                 .is_unverified = o->is_unverified,
+                                 .timeout_ms = o->options.connect_ms };
+    struct dir_tls_seen seen = { 0 };
+    bool is_done = dir_tls_start(o->ld, o->fd, &want, &seen, &o->why);
+
+    buf_fini(&o->tls);
+    buf_fini(&o->certificate);
+    o->tls = seen.version;
+    o->certificate = seen.certificate;
+    mem_free(name);
+    if (!is_done)
+        leave(o);
+    return is_done;
+}
+
+/* RFC 4511 §4.14. A server that does not want to is left: nothing goes to it in clear. */
+static bool start_tls(struct dir_opening *o)
+{
+    int rc = ldap_extended_operation_s(o->ld, LDAP_EXOP_START_TLS, NULL, NULL, NULL, NULL, NULL);
+
+    if (rc == LDAP_SUCCESS)
+        return true;
+    fail(o, "StartTLS", rc);
+    return false;
+}
+
+static bool encrypt(struct dir_opening *o, const struct directory_uri *u)
+{
+    bool is_ldaps = u->scheme == DIRECTORY_LDAPS, is_done;
+    uint64_t begin = now_ms();
+
+    if (u->scheme == DIRECTORY_LDAPI || !(is_ldaps || o->options.is_start_tls))
+        return true;
+    o->step = DIR_TLS;
+    is_done = (is_ldaps || start_tls(o)) && shake_hands(o, u);
+    o->ms[DIR_TLS] = now_ms() - begin;
+    return is_done;
+}
+
+/* It is there, and says no. */
+static bool is_refusal(int rc)
+{
+    return rc == LDAP_INVALID_CREDENTIALS || rc == LDAP_INAPPROPRIATE_AUTH ||
+           rc == LDAP_INSUFFICIENT_ACCESS || rc == LDAP_AUTH_METHOD_NOT_SUPPORTED ||
+           rc == LDAP_STRONG_AUTH_REQUIRED || rc == LDAP_UNWILLING_TO_PERFORM;
+}
+
+/* EXTERNAL is one message (RFC 4513 §5.2.3): who we are, the certificate or the kernel has said. */
+static void bind_service(struct dir_opening *o)
+{
+    static const char *const names[] = {
+        [DIRECTORY_SIMPLE] = "bind of the service account",
+        [DIRECTORY_EXTERNAL] = "bind of the service account by EXTERNAL",
+    };
+    const struct directory_options *with = &o->options;
+    struct berval secret = { .bv_len = with->bind_password.n,
+                             .bv_val = (char *)(uintptr_t)with->bind_password.p };
+    struct berval nobody_else = { .bv_len = 0, .bv_val = (char *)"" };
+    uint64_t begin = now_ms();
+    int rc;
+
+    o->step = DIR_SERVICE_BIND;
+    if (with->bind == DIRECTORY_EXTERNAL)
+        rc = ldap_sasl_bind_s(o->ld, NULL, "EXTERNAL", &nobody_else, NULL, NULL, NULL);
+    else
+        rc = ldap_sasl_bind_s(o->ld, with->bind_dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
+    o->ms[DIR_SERVICE_BIND] = now_ms() - begin;
+    o->is_refused = is_refusal(rc);
+    if (rc != LDAP_SUCCESS)
+        fail(o,
+             with->bind == DIRECTORY_SIMPLE && !with->bind_dn ? "anonymous bind"
+                                                              : names[with->bind],
+             rc);
+}
+
+void dir_opening_run(struct dir_opening *o)
+{
+    struct directory_uri u;
+
+    if (directory_uri_read(o->uri, &u) != ERR_OK) {
+        buf_printf(&o->why, "uri: malformed");
+        return;
+    }
+    if (!reach(o, &u))
+        return;
+    set_options(o);
+    if (encrypt(o, &u) && !o->is_unverified)
+        bind_service(o);
+}
+
+/* --- for the loop ------------------------------------------------------------------------------ */
+
+void dir_opening_init(struct dir_opening *o, const struct directory_options *options,
+                      const char *uri, const char *tls_name)
+{
+    *o = (struct dir_opening){ .uri = mem_strdup(uri),
+                               .tls_name = tls_name ? mem_strdup(tls_name) : NULL };
+    dir_options_copy(&o->options, options);
+}
+
+void dir_opening_fini(struct dir_opening *o)
+{
+    leave(o);
+    dir_options_fini(&o->options);
+    buf_fini(&o->why);
+    buf_fini(&o->tls);
+    buf_fini(&o->certificate);
+    buf_fini(&o->address);
+    mem_free(o->uri);
+    mem_free(o->tls_name);
 }
 
 static void on_thread(uv_work_t *work)
 {
-    struct dir_opening *o = work->data;
-    struct berval password = { .bv_len = o->password.n, .bv_val = o->password.p };
-    bool is_ldaps = strncasecmp(o->uri, "ldaps:", 6) == 0;
-    int rc = ldap_initialize(&o->ld, o->uri);
-
-    if (rc != LDAP_SUCCESS) {
-        fail(o, "uri", rc);
-        return;
-    }
-    set_options(o);
-    if ((is_ldaps || o->is_start_tls) && (rc = set_tls(o)) != LDAP_OPT_SUCCESS) {
-        fail(o, "the CA file cannot be used", LDAP_LOCAL_ERROR);
-        return;
-    }
-    if ((rc = ldap_connect(o->ld)) != LDAP_SUCCESS) {
-        fail(o, is_ldaps ? "connecting with TLS" : "connecting", rc);
-        return;
-    }
-    if (o->is_start_tls && (rc = ldap_start_tls_s(o->ld, NULL, NULL)) != LDAP_SUCCESS) {
-        fail(o, "StartTLS", rc);
-        return;
-    }
-    note_tls(o);
-    rc = ldap_sasl_bind_s(o->ld, o->bind_dn, LDAP_SASL_SIMPLE, &password, NULL, NULL, NULL);
-    o->is_refused = rc == LDAP_INVALID_CREDENTIALS;
-    if (rc != LDAP_SUCCESS)
-        fail(o, o->bind_dn ? "bind of the service account" : "anonymous bind", rc);
-    else if (!make_nonblocking(o->ld))
-        fail(o, "connecting", LDAP_LOCAL_ERROR);
+    dir_opening_run(work->data);
 }
 
 static void on_opened(uv_work_t *work, int status)
@@ -114,37 +225,18 @@ static void on_opened(uv_work_t *work, int status)
 
     ASSERT(status == 0); /* we cancel nothing */
     o->opened(o);
-    if (o->ld)
-        ldap_unbind_ext(o->ld, NULL, NULL);
-    mem_wipe(o->password.p, o->password.cap);
-    buf_fini(&o->password);
-    buf_fini(&o->why);
-    buf_fini(&o->tls);
-    mem_free(o->uri);
-    mem_free(o->ca_file);
-    mem_free(o->bind_dn);
+    dir_opening_fini(o);
     mem_free(o);
 }
 
-static char *copy(const char *text)
-{
-    return text ? mem_strdup(text) : NULL;
-}
-
 void dir_opening_start(uv_loop_t *loop, const struct directory_options *options, const char *uri,
-                       void (*opened)(struct dir_opening *o), void *owner)
+                       const char *tls_name, void (*opened)(struct dir_opening *o), void *owner)
 {
     struct dir_opening *o = mem_new(struct dir_opening);
 
+    dir_opening_init(o, options, uri, tls_name);
     o->work.data = o;
     o->owner = owner;
     o->opened = opened;
-    o->uri = copy(uri);
-    o->ca_file = copy(options->ca_file);
-    o->bind_dn = copy(options->bind_dn);
-    buf_reserve(&o->password, options->bind_password.n + 1);
-    buf_add(&o->password, options->bind_password);
-    o->is_start_tls = options->is_start_tls && strncasecmp(uri, "ldap:", 5) == 0;
-    o->timeout_ms = options->connect_ms;
     ASSERT(uv_queue_work(loop, &o->work, on_thread, on_opened) == 0);
 }

@@ -5,6 +5,7 @@
 #define SM_DIRECTORY_PARTS_H
 
 #include "sm/directory/conn.h"
+#include "sm/directory/opening.h"
 
 enum dir_state { DIR_NEW, DIR_UP, DIR_DOWN };
 /* Bulk: searches of many entries, which must not stand in the way of logins. */

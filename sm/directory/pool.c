@@ -9,7 +9,6 @@
 enum {
     OPENINGS_AT_ONCE = 2, /* of libuv's four threads: passwords and the store's files need some */
     RETRY_MS = 1000,
-    MAX_RETRY_MS = 30000,
     TICK_MS = 1000,
 };
 
@@ -101,14 +100,14 @@ static void close_all(struct dir_server *s)
 void dir_pool_down(struct dir_server *s, const char *why)
 {
     struct directory *d = s->directory;
-    uint64_t wait_ms = RETRY_MS;
+    uint64_t wait_ms = RETRY_MS, most_ms = (uint64_t)d->options.retry_ms;
 
     note_error(s, why);
-    for (uint32_t i = 0; i < s->failures && wait_ms < MAX_RETRY_MS; i++)
+    for (uint32_t i = 0; i < s->failures && wait_ms < most_ms; i++)
         wait_ms *= 2;
     s->failures++;
     change(s, DIR_DOWN, why);
-    timer_set(d->set->timers, &s->retry, wait_ms < MAX_RETRY_MS ? wait_ms : MAX_RETRY_MS);
+    timer_set(d->set->timers, &s->retry, wait_ms < most_ms ? wait_ms : most_ms);
     close_all(s);
     if (!dir_pool_chosen(d))
         dir_jobs_fail_waiting(d, DIRECTORY_UNAVAILABLE);
@@ -231,7 +230,7 @@ static bool open_conn(struct dir_server *s, enum dir_pool pool)
     s->counts[pool]++;
     d->set->openings++;
     d->refs++;
-    dir_opening_start(d->set->loop, &d->options, s->uri, on_opened, w);
+    dir_opening_start(d->set->loop, &d->options, s->uri, NULL, on_opened, w);
     return true;
 }
 

@@ -23,8 +23,9 @@ moduleload ppolicy
 moduleload memberof
 pidfile {dir}/pid
 TLSCACertificateFile {tls}/ca.pem
-TLSCertificateFile {tls}/server.pem
-TLSCertificateKeyFile {tls}/server.key
+TLSCertificateFile {tls}/{certificate}.pem
+TLSCertificateKeyFile {tls}/{certificate}.key
+{conf}
 database mdb
 maxsize 20000000
 suffix "{suffix}"
@@ -37,6 +38,7 @@ ppolicy_default "cn=default,{suffix}"
 overlay memberof
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn="{service}" read by * none
+{more}
 """
 
 BASE = f"""dn: {SUFFIX}
@@ -80,31 +82,47 @@ def free_port():
         return s.getsockname()[1]
 
 
+def openssl(folder, *args):
+    subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+
+def certify(folder, name, subject, *names, ca="ca", days=30, start=None):
+    """A certificate and its key, NAME.pem and NAME.key: names as openssl has them (DNS:…, IP:…); start: some days ago, and over since."""
+    openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+            "-subj", subject)
+    (folder / f"{name}.ext").write_text(f"subjectAltName={','.join(names)}\n" if names else "")
+    if start:
+        times = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() - d * 86400)) for d in (start, 1)]
+        (folder / f"{name}.db").write_text("")
+        (folder / f"{name}.cnf").write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={name}.db\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\n"
+                                            "policy=p\nemail_in_dn=no\n[p]\ncommonName=supplied\n")
+        openssl(folder, "ca", "-batch", "-config", f"{name}.cnf", "-cert", f"{ca}.pem", "-keyfile", f"{ca}.key", "-in", f"{name}.csr", "-out", f"{name}.pem",
+                "-startdate", times[0], "-enddate", times[1], "-extfile", f"{name}.ext", "-notext")
+    else:
+        openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-out", f"{name}.pem",
+                "-days", str(days), "-extfile", f"{name}.ext")
+
+
 def make_tls(folder, addresses=("127.0.0.1",)):
     """A CA and a certificate for the addresses and localhost; another CA that signed nothing."""
-    def openssl(*args):
-        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
-
     for ca in ("ca", "other-ca"):
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
+        openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
                 "-subj", f"/CN={ca}", "-days", "30")
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key", "-out", "server.csr",
-            "-subj", "/CN=directory")
-    names = {"localhost", socket.gethostname(), socket.getfqdn()}  # libldap takes localhost for the machine's own name
-    (folder / "ext").write_text("subjectAltName=" + ",".join([f"IP:{a}" for a in addresses] + [f"DNS:{n}" for n in sorted(names)]) + "\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem", "-days", "30",
-            "-extfile", "ext")
+    names = {"localhost", socket.gethostname(), socket.getfqdn()}  # libldap's tools take localhost for the machine's own name
+    certify(folder, "server", "/CN=directory", *(f"IP:{a}" for a in addresses), *(f"DNS:{n}" for n in sorted(names)))
 
 
 class Slapd:
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, certificate="server", conf="", more=""):
+        """tls: the folder of another one's CA and certificates; conf, more: further lines for the server, for the database."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"slapd-{os.getpid()}-"))
         self.tls = tls or self.folder
         if not tls:
             make_tls(self.folder)
         (self.folder / "db").mkdir()
         self.conf = self.folder / "slapd.conf"
-        self.conf.write_text(CONF.format(dir=self.folder, tls=self.tls, suffix=SUFFIX, admin=ADMIN, admin_password=ADMIN_PASSWORD, service=SERVICE))
+        self.conf.write_text(CONF.format(dir=self.folder, tls=self.tls, suffix=SUFFIX, admin=ADMIN, admin_password=ADMIN_PASSWORD, service=SERVICE,
+                                         certificate=certificate, conf=conf, more=more))
         self.port, self.tls_port = free_port(), free_port()
         self.ldap = f"ldap://127.0.0.1:{self.port}"
         self.ldaps = f"ldaps://127.0.0.1:{self.tls_port}"

@@ -1,6 +1,7 @@
 /* Directories without a server: filters that no name can change, addresses, what answers mean, and
  * which sections of the configuration are refused. */
 #include "sm/conf.h"
+#include "sm/directory/directory.h"
 #include "sm/directory/entry.h"
 #include "sm/directory/filter.h"
 #include "sm/directory/state.h"
@@ -389,6 +390,7 @@ static char *scram[] = { (char *)"SCRAM-SHA-256" };
 #define ONE(list) { (list), 1 }
 #define GROUPS .group_filter = (char *)"(objectClass=group)", .group_name = (char *)"cn", .group_member = (char *)"member"
 #define GOOD GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
+#define CERT .cert_file = (char *)"/c.pem", .key_file = (char *)"/c.key"
 #define CA .ca_file = (char *)"/etc/ca.pem"
 
 static void sections_are_checked(void **state)
@@ -409,6 +411,13 @@ static void sections_are_checked(void **state)
         { { GOOD, .uris = ONE(ldapi) }, NULL },
         { { GOOD, .uris = ONE(ldapi), .bind_dn = (char *)"cn=x" }, "bind_password_file" },
         { { GOOD, .uris = ONE(ldapi), .bind_password_file = (char *)"/x" }, "bind_password_file" },
+        { { GOOD, .uris = ONE(ldapi), .bind = DIRECTORY_EXTERNAL }, NULL },
+        { { GOOD, .uris = ONE(ldapi), .bind = DIRECTORY_EXTERNAL, .bind_dn = (char *)"cn=x", .bind_password_file = (char *)"/x" },
+          "bind = simple" },
+        { { GOOD, CA, .uris = ONE(ldaps), .bind = DIRECTORY_EXTERNAL }, "needs cert and key" },
+        { { GOOD, CA, .uris = ONE(ldaps), .bind = DIRECTORY_EXTERNAL, CERT }, NULL },
+        { { GOOD, CA, .uris = ONE(ldaps), CERT }, NULL },
+        { { GOOD, CA, .uris = ONE(ldaps), .cert_file = (char *)"/c" }, "it needs key" },
         { { GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=x)", .key_attribute = (char *)"x", .uris = ONE(ldapi) }, "filter: " },
         { { GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"a b", .uris = ONE(ldapi) }, "key_attribute: " },
     };
