@@ -251,6 +251,16 @@ class Samba:
         self.modify(ldif_value("dn", dn) + "changetype: modrdn\n" + ldif_value("newrdn", f"CN={escape_rdn(cn)}") + "deleteoldrdn: 1\n")
         return f"CN={escape_rdn(cn)},{ou}"
 
+    def ask(self, *args, **keys):
+        """What sm/directory itself finds (ask_directory.c): its lines, split at the first colon."""
+        values = {"uri": self.ldaps, "ca": f"{self.tls}/ca.pem", "bind_dn": SERVICE, "bind_password": self.service_password, "base": SUFFIX,
+                  "filter": FILTER, **keys}
+        build = os.environ.get("SALLYPORT_BIN") or pathlib.Path(__file__).resolve().parent.parent.parent / "build/san"
+        done = subprocess.run([f"{build}/e2e/ask_directory", *[f"{k}={v}" for k, v in values.items()], *map(str, args)], capture_output=True, text=True,
+                              timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [tuple(line.split(": ", 1)) for line in done.stdout.splitlines()]
+
     def section(self, name="corp", uris=None, **keys):
         """The section of sm.conf for it; keys replace or add, None leaves one out."""
         secret = self.folder / "service"
