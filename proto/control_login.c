@@ -104,6 +104,7 @@ static const struct control_attr adopt_attrs[] = {
     { "tls", offsetof(struct control_adopt, tls), false },
     { "cipher", offsetof(struct control_adopt, cipher), false },
     { "lang", offsetof(struct control_adopt, lang), false },
+    { "outside", offsetof(struct control_adopt, outside), false },
 };
 
 static void sign_u64(struct buf *out, uint64_t value)

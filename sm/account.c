@@ -170,6 +170,7 @@ static void on_account(void *owner, enum err e, struct store_rows *rows)
     a->is_missing = e == ERR_OK && !store_next(rows);
     if (e == ERR_OK && !a->is_missing)
         a->roster->version = (uint64_t)store_int(rows, 1);
+    a->may_outside = e == ERR_OK && !a->is_missing && store_int(rows, 2) != 0;
 }
 
 static void query(struct account *a, enum store_statement statement,
@@ -247,6 +248,31 @@ void account_reload(struct account *a)
         return;
     a->is_loaded = false;
     load(a);
+}
+
+static void on_outside(void *owner, enum err e, int64_t changes)
+{
+    struct account *a = owner;
+
+    (void)changes;
+    if (e != ERR_OK)
+        log_error("what an account may do is not written", kv_str("account", a->jid.bare), kv_err(e));
+    account_unpin(a);
+}
+
+void account_set_outside(struct account *a, bool may)
+{
+    struct store_tx *tx;
+
+    if (a->may_outside == may)
+        return;
+    a->may_outside = may;
+    tx = store_begin(a->sm->store);
+    store_add(tx, STORE_ACCOUNT_OUTSIDE);
+    store_bind_int(tx, may);
+    store_bind_text(tx, a->jid.bare);
+    account_pin(a);
+    store_submit(tx, on_outside, a);
 }
 
 struct session *account_session(const struct account *a, struct str resource)

@@ -13,6 +13,7 @@ struct account {
     struct list sessions;     /* struct session, bound ones, newest last */
     struct roster *roster;    /* never NULL once loaded */
     struct table blocked;     /* whom it has blocked (sm/block.h) */
+    bool may_outside;         /* exchange stanzas with other domains: account_may_outside */
     bool is_loaded;
     struct list waiters;
     uint32_t pins;            /* reasons to stay in memory besides sessions */
@@ -43,6 +44,9 @@ struct account *account_in_memory(const struct sm *sm, struct str bare);
 
 void account_pin(struct account *a);
 void account_unpin(struct account *a);
+
+/* What the groups of its directory say of it now; written where it is news. */
+void account_set_outside(struct account *a, bool may);
 
 /* What is in memory may differ from the store (a write failed): loaded anew before anyone is given it again. Sessions stay. */
 void account_reload(struct account *a);

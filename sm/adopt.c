@@ -107,6 +107,8 @@ static void on_account(void *owner, struct account *a, enum err e)
     struct job *j = owner;
 
     if (a && a->host)
+        account_set_outside(a, !str_is(j->adopt.outside, "0"));
+    if (a && a->host)
         session_open(j->sm, a, &j->adopt, links_find(j->sm->links, str_from(j->router)));
     else if (e != ERR_CLOSED)
         login_failed(j->sm, buf_str(&j->address), e == ERR_NOT_FOUND ? AUTH_NOT_AUTHORIZED : AUTH_TEMPORARY_AUTH_FAILURE);

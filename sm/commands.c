@@ -307,8 +307,8 @@ const struct ctl_command commands_table[] = {
       "A connection manager was taken over: lists who used it, ends their sessions, names whose passwords must change.", incident_run },
     { "store", CTL_ADMIN, 1, 2, "store backup [NAME] | store restored",
       "Copies the database while it is used; or says that it was put back from elsewhere.", backup_run },
-    { "directory", CTL_ADMIN, 0, 3, "directory [test NAME ACCOUNT | accept ACCOUNT]",
-      "Shows the LDAP servers; looks an account up; lets an account belong to the entry that has its name now.", directories_run },
+    { "directory", CTL_ADMIN, 0, 3, "directory [explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT]",
+      "Shows the LDAP servers; explains what a login of an account would find; looks an account up; lets an account belong to the entry that has its name now.", directories_run },
     { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },
     { 0 },
 };

@@ -20,6 +20,7 @@ struct sm_host_conf { /* section host "example.com" */
     int64_t bytes_per_second, stanzas_per_second;
     struct conf_list auth;    /* "internal" (or empty), or "directory" */
     char *directory;          /* the section; NULL: none */
+    struct conf_list allow_groups, allow_groups_dmz, outside_groups; /* sm/directory/access.h */
     int64_t auth_timeout_ms, idle_timeout_ms;
     struct conf_list admins;  /* bare JIDs, shown in disco (XEP-0157) */
 };

@@ -203,12 +203,31 @@ static bool has_plain(const struct conf_list *list)
     return list->count == 0;
 }
 
+/* Rules that nobody would apply. */
+static bool check_no_directory(const struct sm_host_conf *h, struct buf *why)
+{
+    const struct {
+        const char *key;
+        const struct conf_list *list;
+    } rules[] = { { "allow_groups", &h->allow_groups },
+                  { "allow_groups_dmz", &h->allow_groups_dmz },
+                  { "outside_groups", &h->outside_groups } };
+    bool is_good = !h->directory || say(why, "host", h->name, "directory: it needs auth = {\"ldap\"}");
+
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        if (rules[i].list->count > 0) {
+            buf_printf(why, "host \"%s\": %s: it needs auth = {\"ldap\"}\n", h->name, rules[i].key);
+            is_good = false;
+        }
+    return is_good;
+}
+
 static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct buf *why)
 {
     if (h->auth.count > 0 && strcmp(h->auth.items[0], "internal") != 0 && !sm_conf_is_directory(h))
         return say(why, "host", h->name, "auth: expected {\"internal\"} or {\"ldap\"}");
     if (!sm_conf_is_directory(h))
-        return !h->directory || say(why, "host", h->name, "directory: it needs auth = {\"ldap\"}");
+        return check_no_directory(h, why);
     if (!h->directory)
         return say(why, "host", h->name, "directory: auth = {\"ldap\"} needs one");
     if (!has_directory(c, h->directory))

@@ -344,6 +344,14 @@ static void local_server(const struct job *j)
 
 /* --- elsewhere --------------------------------------------------------------------------------------------------- */
 
+/* Who sends is in memory: it has a session, or a pin. */
+static bool may_outside(const struct job *j)
+{
+    const struct account *a = account_in_memory(j->sm, j->stanza->from.bare);
+
+    return !a || a->may_outside;
+}
+
 static void elsewhere(const struct job *j)
 {
     struct peer *p = peers_component(j->sm, j->stanza->to.domain);
@@ -353,7 +361,8 @@ static void elsewhere(const struct job *j)
         wire_stanza(j->sm, peers_path(p, NULL), j->stanza);
         return;
     }
-    deliver_error(j->sm, j->stanza, STANZA_REMOTE_SERVER_NOT_FOUND, STR_NONE, j->origin);
+    deliver_error(j->sm, j->stanza, may_outside(j) ? STANZA_REMOTE_SERVER_NOT_FOUND : STANZA_FORBIDDEN,
+                  STR_NONE, j->origin);
 }
 
 void deliver(struct sm *sm, struct stanza *stanza, struct origin *origin)

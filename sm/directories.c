@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/directory/directory.h"
+#include "sm/explain.h"
 #include "sm/metrics.h"
 #include "sm/store/store.h"
 
@@ -294,18 +295,21 @@ void directories_run(void *app, struct ctl_request *r)
 {
     struct sm *sm = app;
     size_t n = ctl_arg_count(r);
-    bool is_test = n == 3 && str_is(ctl_arg(r, 0), "test"), is_accept = n == 2 && str_is(ctl_arg(r, 0), "accept");
+    bool is_test = n == 3 && str_is(ctl_arg(r, 0), "test"), is_accept = n == 2 && str_is(ctl_arg(r, 0), "accept"),
+         is_explain = n == 2 && str_is(ctl_arg(r, 0), "explain");
     struct arena arena = { 0 };
     struct jid jid = { 0 };
 
     if (n == 0) {
         show_status(sm, r);
-    } else if (!is_test && !is_accept) {
-        ctl_say(r, "expected directory, directory test NAME ACCOUNT, or directory accept ACCOUNT");
+    } else if (!is_test && !is_accept && !is_explain) {
+        ctl_say(r, "expected directory, directory explain ACCOUNT, directory test NAME ACCOUNT, or directory accept ACCOUNT");
         ctl_finish(r, CTL_USAGE);
     } else if (jid_parse(ctl_arg(r, n - 1), &arena, &jid) != ERR_OK || !jid_is_bare(&jid) || !str_is_set(jid.local)) {
         ctl_say(r, "expected an address like user@example.com");
         ctl_finish(r, CTL_USAGE);
+    } else if (is_explain) {
+        explain_run(sm, r, &jid);
     } else if (is_test) {
         run_test(sm, r, &jid);
     } else {

@@ -39,7 +39,7 @@ static const char **names_of(const struct conf_list *list, struct arena *arena)
 static struct auth_facts facts_of(const struct login *l, struct arena *arena)
 {
     const struct sm_host_conf *h = l->host;
-    bool has_own_list = !is_inside(l) && h->mechanisms_dmz.count > 0;
+    bool is_within = is_inside(l), has_own_list = !is_within && h->mechanisms_dmz.count > 0;
 
     return (struct auth_facts){ .host = str_from(l->host->name),
                                 .is_tls = str_is_set(l->open.tls),
@@ -48,7 +48,11 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                 .cb_unique = l->open.cb_unique,
                                 .mechanisms = names_of(has_own_list ? &h->mechanisms_dmz : &h->mechanisms, arena),
                                 .directory = sm_conf_is_directory(h) ? h->directory : NULL,
-                                .refused = is_inside(l) || has_own_list ? NULL : sm_conf_exposed };
+                                .access = { .log_in = names_of(&h->allow_groups, arena),
+                                            .log_in_dmz = names_of(&h->allow_groups_dmz, arena),
+                                            .outside = names_of(&h->outside_groups, arena) },
+                                .is_inside = is_within,
+                                .refused = is_within || has_own_list ? NULL : sm_conf_exposed };
 }
 
 /* c2s offers nothing but STARTTLS then; this is for a c2s that does not. */
@@ -147,6 +151,7 @@ static void on_success(struct login *l, const struct auth_result *result)
                                    .conn = frame_address_rest(address),
                                    .mechanism = str_from(result->mechanism),
                                    .success_data = result->data,
+                                   .outside = result->may_outside ? STR("1") : STR("0"),
                                    .addr = l->open.addr,
                                    .tls = l->open.tls,
                                    .cipher = l->open.cipher,

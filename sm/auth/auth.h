@@ -5,6 +5,7 @@
 
 #include "common/arena.h"
 #include "common/buf.h"
+#include "sm/directory/access.h"
 
 struct auth;          /* one a process */
 struct auth_exchange; /* one SASL exchange of one connection */
@@ -38,6 +39,8 @@ struct auth_facts {
     struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes or absent */
     const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know */
     const char *directory;           /* passwords are in this one, and PLAIN alone is known; NULL: in the store */
+    struct access_rules access;      /* with directory: by its groups */
+    bool is_inside;                  /* the connection does not come through the DMZ */
     const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
 };
 
@@ -51,6 +54,7 @@ struct auth_result {
     struct str data;             /* challenge, or additional data with success (may be absent); raw bytes */
     struct str account;          /* bare JID, of AUTH_SUCCESS */
     const char *mechanism;       /* also of one that is refused; NULL: none that we know */
+    bool may_outside;            /* of AUTH_SUCCESS: may exchange stanzas with other domains */
     bool counts;                 /* of AUTH_FAILED: a guess, to be counted against the retry limit */
     const char *detail;          /* of AUTH_FAILED: what the condition does not tell, for the audit log; NULL: nothing */
     struct str claimed;          /* who it claimed to be, for the audit log; may be absent */

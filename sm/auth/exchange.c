@@ -28,6 +28,8 @@ struct auth_exchange {
     struct claim claim; /* what it says */
     bool is_known;      /* the keys are real */
     const char *detail; /* what the directory said of a refusal */
+    bool is_barred;     /* it is who it claims to be, and may not log in (from here) */
+    struct str success; /* what libsasl2 says with success */
     bool is_expired;    /* … and are good for nothing but to be changed */
     struct buf secret;  /* for libsasl2, NUL-terminated */
     struct auth_sasl_answers answers;
@@ -58,10 +60,11 @@ void auth_exchange_tell(struct list *ready_at)
 }
 
 /* What is no guess at a password does not count as one: our own failures, the client's giving up,
- * and a channel binding that does not fit, which is refused before any proof is looked at. */
+ * a channel binding that does not fit, which is refused before any proof is looked at, and groups,
+ * which are asked for behind it. */
 static bool is_counted(const struct auth_exchange *x, enum auth_failure f)
 {
-    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound;
+    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound && !x->is_barred;
 }
 
 static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
@@ -83,6 +86,57 @@ static void answer_challenge(struct auth_exchange *x, enum state next, struct st
     answer(x);
 }
 
+static void let_in(struct auth_exchange *x)
+{
+    x->state = OVER;
+    x->result.step = AUTH_SUCCESS;
+    x->result.failure = AUTH_OK;
+    x->result.data = x->success;
+    x->result.account = x->claim.account;
+    answer(x);
+}
+
+static bool wake(struct auth_exchange *x);
+
+static void on_access(void *owner, const struct access *a)
+{
+    struct auth_exchange *x = owner;
+    bool may = x->facts.is_inside ? a->may_log_in : a->may_log_in_dmz;
+
+    if (!wake(x))
+        return;
+    x->result.may_outside = a->may_outside;
+    x->is_barred = a->verdict == DIRECTORY_OK && !may;
+    if (a->verdict != DIRECTORY_OK) {
+        x->detail = directory_verdict_name(a->verdict);
+        answer_failure(x, by_directory_failure(a->verdict));
+    } else if (x->is_barred) {
+        x->detail = a->may_log_in ? "not in a group that may log in through the dmz"
+                                  : "not in a group that may log in";
+        answer_failure(x, AUTH_NOT_AUTHORIZED);
+    } else {
+        let_in(x);
+    }
+}
+
+/* Groups are asked for when the proof is there: not before, for they tell who exists. */
+static void ask_groups(struct auth_exchange *x)
+{
+    struct directory *d = directories_find(x->auth->directories, x->facts.directory);
+    struct directory_name name = { .jid = x->claim.account };
+    struct str rest = x->claim.account;
+
+    if (!d) {
+        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
+        return;
+    }
+    name.user = str_cut(&rest, '@');
+    name.host = rest;
+    x->state = FETCHING;
+    x->is_waiting = true;
+    access_ask(d, &name, &x->facts.access, false, on_access, x);
+}
+
 /* The last check of all, against a slip in any other: invented keys open nothing. */
 static void answer_success(struct auth_exchange *x, struct str data)
 {
@@ -94,12 +148,12 @@ static void answer_success(struct auth_exchange *x, struct str data)
         answer_failure(x, AUTH_CREDENTIALS_EXPIRED);
         return;
     }
-    x->state = OVER;
-    x->result.step = AUTH_SUCCESS;
-    x->result.failure = AUTH_OK;
-    x->result.data = data;
-    x->result.account = x->claim.account;
-    answer(x);
+    x->success = data;
+    x->result.may_outside = true;
+    if (x->facts.directory && x->auth->directories && access_has_rules(&x->facts.access))
+        ask_groups(x);
+    else
+        let_in(x);
 }
 
 /* --- libsasl2 --------------------------------------------------------------------------------- */
@@ -295,6 +349,10 @@ struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts 
     x->facts.mechanisms = copy_names(&x->arena, facts->mechanisms);
     x->facts.directory = facts->directory ? arena_str(&x->arena, str_from(facts->directory)).p : NULL;
     x->facts.refused = copy_names(&x->arena, facts->refused);
+    x->facts.is_inside = facts->is_inside;
+    x->facts.access.log_in = copy_names(&x->arena, facts->access.log_in);
+    x->facts.access.log_in_dmz = copy_names(&x->arena, facts->access.log_in_dmz);
+    x->facts.access.outside = copy_names(&x->arena, facts->access.outside);
     x->done = done;
     x->owner = owner;
     list_init(&x->ready_at);

@@ -19,6 +19,7 @@ EMBED(migration_0001, "0001_start.sql");
 EMBED(migration_0002, "0002_use.sql");
 EMBED(migration_0003, "0003_blocking.sql");
 EMBED(migration_0004, "0004_directory.sql");
+EMBED(migration_0005, "0005_outside.sql");
 
 static const struct {
     const char *begin, *end;
@@ -27,6 +28,7 @@ static const struct {
     { migration_0002_begin, migration_0002_end },
     { migration_0003_begin, migration_0003_end },
     { migration_0004_begin, migration_0004_end },
+    { migration_0005_begin, migration_0005_end },
 };
 
 const int64_t store_migration_count = ARRAY_LEN(migrations);
