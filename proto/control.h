@@ -166,7 +166,7 @@ struct control_adopt {
     struct str mechanism; /* that authenticated */
     struct str success_data; /* raw bytes for <success/>; absent: none */
     struct str addr, tls, cipher, lang;
-    struct str outside; /* "0": the account may not exchange stanzas with other domains; "1", absent: it may */
+    struct str outside; /* "0": no stanzas to or from other domains; "1", absent: it may */
     uint64_t slot_epoch;
     uint8_t nonce[16];
     int64_t expires;      /* seconds since 1970 */

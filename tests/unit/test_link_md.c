@@ -106,7 +106,7 @@ static void collect_login(struct names *names, struct buf *out)
     static const struct str x = { "x", 1 };
     struct control_open open = { x, x, x, x, true, x, x, x, x, x, x, x, x };
     struct control_adopt adopt = { .account = x, .c2s = x, .conn = STR(CONN), .mechanism = x, .success_data = x, .addr = x, .tls = x,
-                                   .cipher = x, .lang = x };
+                                   .cipher = x, .lang = x, .outside = x };
 
     control_write_open(out, &open);
     collect_written(names, out);
