@@ -30,7 +30,7 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now
 
 LIBS_common = $(shell pkg-config --libs $(PKG_COMMON)) -lpthread
 LIBS_proto = $(shell pkg-config --libs $(PKG_PROTO)) -lunistring $(LIBS_common)
-LIBS_sm = $(shell pkg-config --libs $(PKG_SM)) $(LIBS_proto)
+LIBS_sm = $(shell pkg-config --libs $(PKG_SM)) $(LIBS_proto) -lresolv -lm
 LIBS_ctl = $(shell pkg-config --libs $(PKG_CTL)) $(LIBS_common)
 
 PROGRAMS := router c2s sm

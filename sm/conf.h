@@ -28,6 +28,10 @@ struct sm_host_conf { /* section host "example.com" */
 struct sm_directory_conf { /* section directory "corp" */
     char *name;
     struct conf_list uris;
+    char *srv; /* NULL: none */
+    int srv_certificate; /* enum directory_srv_certificate */
+    struct conf_list srv_ports; /* empty: 389, 636 */
+    int64_t srv_ms;
     bool is_start_tls, is_plain_ok;
     char *ca_file, *cert_file, *key_file;
     int bind; /* enum directory_bind */
@@ -83,6 +87,9 @@ bool sm_conf_is_exposed(const char *mechanism);
 bool sm_conf_is_directory(const struct sm_host_conf *h);
 
 /* conf_directory.c */
+struct directory_ports;
+/* The ports that SRV records may name; false: one of the list is no port. */
+bool sm_conf_srv_ports(const struct sm_directory_conf *d, struct directory_ports *out);
 extern const struct conf_key sm_conf_directory_keys[];
 bool sm_conf_check_directories(struct sm_conf *c, struct buf *why);
 

@@ -13,12 +13,22 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MAX_SERVERS = 16
 
 static const char *const scopes[] = { "subtree", "one-level", NULL };
 static const char *const nestings[] = { "walk", "in-chain", "none", NULL }; /* enum directory_nesting */
+static const char *const certificates[] = { "domain", "target", NULL }; /* enum directory_srv_certificate */
 static const char *const binds[] = { "simple", "external", NULL };
 
 const struct conf_key sm_conf_directory_keys[] = {
-    { "uris", CONF_LIST, DIR(uris), NULL, 1, MAX_SERVERS, NULL, CONF_AT_RELOAD,
+    { "uris", CONF_LIST, DIR(uris), "", 0, MAX_SERVERS, NULL, CONF_AT_RELOAD,
       "The servers, the best first: ldaps://host[:port], ldap://host[:port] or ldapi://%2Fpath%2Fof%2Fsocket. "
       "The first that is up is used." },
+    { "srv", CONF_TEXT, DIR(srv), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "A domain whose SRV records name further servers, in the order of RFC 2782: _ldaps._tcp, or else _ldap._tcp with StartTLS." },
+    { "srv_certificate", CONF_CHOICE, DIR(srv_certificate), "domain", 0, 0, certificates, CONF_AT_RELOAD,
+      "The name that certificates of servers found by srv must have: the domain's, or the server's own (target), which whoever forges DNS "
+      "can choose among all names that the CA ever signed." },
+    { "srv_ports", CONF_LIST, DIR(srv_ports), "636, 389", 0, 8, NULL, CONF_AT_RELOAD,
+      "Ports that SRV records may name: the process may dial no others." },
+    { "srv_interval", CONF_DURATION, DIR(srv_ms), "5m", 2 * SECOND, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "DNS is asked again when its answer has expired, and at least so often." },
     { "start_tls", CONF_BOOL, DIR(is_start_tls), "yes", 0, 0, NULL, CONF_AT_RELOAD,
       "Connections of ldap:// are encrypted before anything else is said." },
     { "plain", CONF_BOOL, DIR(is_plain_ok), "no", 0, 0, NULL, CONF_AT_RELOAD,
@@ -159,6 +169,44 @@ static bool check_bind(const struct sm_directory_conf *d, struct buf *why)
     return is_good;
 }
 
+bool sm_conf_srv_ports(const struct sm_directory_conf *d, struct directory_ports *out)
+{
+    *out = (struct directory_ports){ { 0 } };
+    for (size_t i = 0; i < d->srv_ports.count && i < ARRAY_LEN(out->items); i++) {
+        uint64_t port;
+
+        if (str_to_u64(str_from(d->srv_ports.items[i]), &port) != ERR_OK || port == 0 || port > UINT16_MAX)
+            return false;
+        out->items[i] = (uint16_t)port;
+    }
+    return true;
+}
+
+/* Its servers are as those of uris that begin with ldaps:// or ldap://. */
+static bool check_srv(const struct sm_directory_conf *d, struct buf *why)
+{
+    struct directory_ports ports;
+    struct directory_uri u;
+    struct buf uri = { 0 };
+    bool is_name;
+
+    if (!d->srv)
+        return d->uris.count > 0 || say(why, "directory", d->name, "uris: expected servers, or srv");
+    buf_printf(&uri, "ldaps://%s", d->srv);
+    buf_add_char(&uri, '\0');
+    is_name = directory_uri_read(uri.p, &u) == ERR_OK && str_is(u.host, d->srv) && u.host.p[0] != '[';
+    buf_fini(&uri);
+    if (!is_name)
+        return say(why, "directory", d->name, "srv: expected a domain");
+    if (!sm_conf_srv_ports(d, &ports))
+        return say(why, "directory", d->name, "srv_ports: expected numbers of ports");
+    if (!d->is_start_tls)
+        return say(why, "directory", d->name, "srv: it needs start_tls = yes");
+    if (!d->ca_file)
+        return say(why, "directory", d->name, "ca: needed to verify the servers' certificates");
+    return d->bind == DIRECTORY_SIMPLE || d->cert_file || say(why, "directory", d->name, "bind: external needs cert and key, or ldapi://");
+}
+
 static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 {
     struct buf reason = { 0 };
@@ -169,6 +217,7 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 
     for (size_t i = 0; i < d->uris.count; i++)
         is_good &= check_uri(d, d->uris.items[i], why);
+    is_good &= check_srv(d, why);
     is_good &= check_bind(d, why);
     if (directory_filter_check(d->filter, &reason) != ERR_OK) {
         buf_printf(why, "directory \"%s\": filter: %.*s\n", d->name, (int)reason.n, reason.p);

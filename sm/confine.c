@@ -19,6 +19,19 @@ static void allow_server(const struct sm_conf *conf, struct confine *c)
     confine_allow_file(c, CONFINE_READ, conf->store_ca, CONFINE_AT_START);
 }
 
+/* Names, and the ports that records may name. */
+static void allow_srv(const struct sm_directory_conf *d, struct confine *c)
+{
+    for (size_t i = 0; i < d->srv_ports.count && d->srv; i++) {
+        struct buf address = { 0 };
+
+        buf_printf(&address, "%s:%s", d->srv, d->srv_ports.items[i]);
+        buf_add_char(&address, '\0');
+        confine_allow_dial(c, address.p);
+        buf_fini(&address);
+    }
+}
+
 static void allow_directory(const struct sm_directory_conf *d, struct confine *c)
 {
     confine_allow(c, CONFINE_LDAP);
@@ -26,6 +39,7 @@ static void allow_directory(const struct sm_directory_conf *d, struct confine *c
     confine_allow_file(c, CONFINE_READ, d->cert_file, CONFINE_ALWAYS);
     confine_allow_file(c, CONFINE_READ, d->key_file, CONFINE_ALWAYS);
     confine_allow_file(c, CONFINE_READ, d->bind_password_file, CONFINE_ALWAYS);
+    allow_srv(d, c);
     for (size_t i = 0; i < d->uris.count; i++) {
         struct directory_uri u;
         struct buf address = { 0 };

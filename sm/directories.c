@@ -105,9 +105,16 @@ static enum err read_password(const struct sm_directory_conf *d, struct buf *pas
 
 static struct directory_options options_of(const struct sm_directory_conf *d, const struct buf *password)
 {
+    struct directory_ports ports;
+
+    ASSERT(sm_conf_srv_ports(d, &ports)); /* checked with the configuration */
     return (struct directory_options){ .name = d->name,
                                        .uris = d->uris.items,
                                        .uri_count = d->uris.count,
+                                       .srv = d->srv,
+                                       .srv_certificate = d->srv_certificate,
+                                       .srv_ports = ports,
+                                       .srv_ms = d->srv_ms,
                                        .is_start_tls = d->is_start_tls,
                                        .ca_file = d->ca_file,
                                        .cert_file = d->cert_file,

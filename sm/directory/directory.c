@@ -18,11 +18,8 @@ void dir_unref(struct directory *d)
     ASSERT(d->refs > 0);
     if (--d->refs > 0)
         return;
-    for (size_t i = 0; i < d->options.uri_count; i++) {
-        mem_free(d->servers[i].last_error);
-        mem_free(d->servers[i].tls);
-    }
     mem_free(d->servers);
+    mem_free(d->lookup_error);
     dir_options_fini(&d->options);
     unref_set(d->set);
     mem_free(d);
@@ -127,7 +124,7 @@ static void tell(const struct directory *d, const struct dir_server *s,
         .directory = d->options.name,
         .uri = s->uri,
         .state = states[s->state],
-        .is_chosen = s == &d->servers[d->chosen] && s->state != DIR_DOWN,
+        .is_chosen = s == d->chosen && s->state != DIR_DOWN,
         .search_connections = s->counts[DIR_SEARCH],
         .bind_connections = s->counts[DIR_BIND],
         .waiting = d->job_count,
@@ -141,6 +138,20 @@ static void tell(const struct directory *d, const struct dir_server *s,
     each(owner, &status);
 }
 
+/* DNS has none, or did not say. */
+static void tell_none(const struct directory *d,
+                      void (*each)(void *owner, const struct directory_server_status *s),
+                      void *owner)
+{
+    struct directory_server_status status = { .directory = d->options.name,
+                                              .uri = d->options.srv,
+                                              .state = "down",
+                                              .waiting = d->job_count,
+                                              .last_error = d->lookup_error };
+
+    each(owner, &status);
+}
+
 void directories_each(const struct directories *ds,
                       void (*each)(void *owner, const struct directory_server_status *s),
                       void *owner)
@@ -148,7 +159,9 @@ void directories_each(const struct directories *ds,
     LIST_FOR_EACH(at, &ds->all) {
         const struct directory *d = CONTAINER_OF(at, struct directory, at);
 
-        for (size_t i = 0; i < d->options.uri_count; i++)
-            tell(d, &d->servers[i], each, owner);
+        for (size_t i = 0; i < d->server_count; i++)
+            tell(d, d->servers[i], each, owner);
+        if (d->server_count == 0)
+            tell_none(d, each, owner);
     }
 }

@@ -21,12 +21,23 @@ enum directory_nesting { DIRECTORY_NEST_WALK, DIRECTORY_NEST_CHAIN, DIRECTORY_NE
 /* How the service account says who it is: a password, or what TLS or the kernel says of us. */
 enum directory_bind { DIRECTORY_SIMPLE, DIRECTORY_EXTERNAL };
 
+/* Which name the certificate of a server from DNS must have: the domain, as DNS could be forged
+ * (RFC 4513 §3.1.3, RFC 6125 §6.2.1), or, where the CA is trusted for that, the server's own. */
+enum directory_srv_certificate { DIRECTORY_OF_DOMAIN, DIRECTORY_OF_TARGET };
+struct directory_ports {
+    uint16_t items[8]; /* 0: none */
+};
+
 /* One section of the configuration. Texts are copied by directories_set. A new field needs its row
  * in options.c. */
 struct directory_options {
     const char *name;
     char *const *uris; /* in the order of preference */
     size_t uri_count;
+    const char *srv;     /* a domain whose SRV records name further servers; NULL: none */
+    int srv_certificate; /* enum directory_srv_certificate */
+    struct directory_ports srv_ports; /* others are left out */
+    int64_t srv_ms;      /* DNS is asked again at least so often */
     bool is_start_tls; /* of the ldap:// ones; without it they are not encrypted */
     const char *ca_file;
     const char *cert_file, *key_file; /* ours, shown in TLS; NULL: none */

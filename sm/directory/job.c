@@ -16,6 +16,8 @@ void dir_job_fini(struct dir_job *j)
     dir_job_let_go(j);
     list_remove(&j->at);
     j->directory->job_count--;
+    dir_server_unref(j->server);
+    j->server = NULL;
 }
 
 void dir_job_let_go(struct dir_job *j)
@@ -41,7 +43,8 @@ void dir_job_run(struct dir_job *j, struct dir_conn *c)
 {
     j->conn = c;
     c->job = j;
-    j->server = c->owner;
+    dir_server_unref(j->server);
+    j->server = dir_server_ref(c->owner);
     if (!j->kind->run(j, c))
         dir_pool_drop(c);
 }

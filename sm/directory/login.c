@@ -236,7 +236,7 @@ static bool run(struct dir_job *j, struct dir_conn *c)
 static void lost(struct dir_job *j, bool is_timeout)
 {
     struct login *l = CONTAINER_OF(j, struct login, job);
-    uint32_t most = is_binding(l) ? 2 : (uint32_t)j->directory->options.uri_count + 1;
+    uint32_t most = is_binding(l) ? 2 : (uint32_t)j->directory->server_count + 1;
 
     if ((is_binding(l) && is_timeout) || ++l->attempts >= most)
         end(l, DIRECTORY_UNAVAILABLE);
@@ -286,7 +286,7 @@ static void start(struct login *l)
 
     if (l->filter.n == 0) {
         end(l, DIRECTORY_UNKNOWN);
-    } else if (!dir_pool_chosen(d)) {
+    } else if (dir_servers_are_hopeless(d)) {
         end(l, DIRECTORY_UNAVAILABLE);
     } else if (d->job_count > (uint64_t)d->options.max_waiting) {
         end(l, DIRECTORY_BUSY);

@@ -21,6 +21,10 @@ struct field {
 
 static const struct field fields[] = {
     { TEXT, AT(name), 0 },
+    { TEXT, AT(srv), 0 },
+    VALUE_OF(srv_certificate),
+    VALUE_OF(srv_ports),
+    VALUE_OF(srv_ms),
     VALUE_OF(is_start_tls),
     { TEXT, AT(ca_file), 0 },
     { TEXT, AT(cert_file), 0 },

@@ -11,9 +11,20 @@ enum dir_state { DIR_NEW, DIR_UP, DIR_DOWN };
 /* Bulk: searches of many entries, which must not stand in the way of logins. */
 enum dir_pool { DIR_SEARCH, DIR_BIND, DIR_BULK, DIR_POOLS };
 
+enum { DIR_OPENINGS_AT_ONCE = 2 }; /* of libuv's four threads: passwords and files need some */
+
 struct dir_server {
     struct directory *directory;
-    const char *uri; /* in the options */
+    uint32_t refs;  /* the list's, connections', openings', jobs' */
+    char *uri;
+    char *tls_name; /* opening.h */
+    bool is_found;  /* by DNS; and in the list that is being read */
+    bool is_still_there;
+    uint32_t rank;   /* place in the configuration, or priority */
+    uint16_t weight;
+    double luck;
+    bool is_gone;    /* from DNS: drained */
+    struct list drained_at;
     enum dir_state state;
     uint64_t since_ms;
     struct list conns[DIR_POOLS];
@@ -30,13 +41,18 @@ struct directory {
     struct list at;
     struct directories *set;
     struct directory_options options; /* texts are its own */
-    struct dir_server *servers;
-    size_t chosen;                   /* index */
+    struct dir_server **servers; /* the best first */
+    size_t server_count;
+    struct dir_server *chosen;   /* one of them; NULL: none yet */
+    struct list drained;         /* struct dir_server, that DNS has no more */
+    bool is_looking, was_looked_up; /* servers.c: is asking DNS; has had an answer, or none */
+    uint64_t lookup_at_ms;
+    char *lookup_error;          /* NULL: none */
     struct list waiting[DIR_POOLS];  /* struct dir_job */
     struct list jobs;                /* all */
     uint32_t job_count;
     struct timer tick;
-    uint32_t refs;                   /* openings, connections, and the set's */
+    uint32_t refs;                   /* servers, lookups, and the set's */
     bool is_closed;
 };
 
@@ -80,6 +96,17 @@ void dir_options_copy(struct directory_options *out, const struct directory_opti
 void dir_options_fini(struct directory_options *o);
 bool dir_options_are_same(const struct directory_options *a, const struct directory_options *b);
 
+/* --- servers.c --------------------------------------------------------------------------------- */
+
+void dir_servers_open(struct directory *d);
+void dir_servers_close(struct directory *d);
+/* Now and then: asks DNS when it is time. */
+void dir_servers_tick(struct directory *d);
+struct dir_server *dir_server_ref(struct dir_server *s);
+void dir_server_unref(struct dir_server *s); /* NULL is fine */
+/* All are down, or there is none, and no first answer of DNS is awaited. */
+bool dir_servers_are_hopeless(struct directory *d);
+
 /* --- pool.c ------------------------------------------------------------------------------------ */
 
 void dir_pool_open(struct directory *d);
@@ -90,6 +117,11 @@ void dir_pool_run(struct directory *d);
 void dir_pool_down(struct dir_server *s, const char *why);
 void dir_pool_drop(struct dir_conn *c); /* the connection is no good any more */
 struct dir_server *dir_pool_chosen(struct directory *d); /* NULL: all are down */
+/* A server of servers.c: its fields that are pool.c's; its end, with all its connections; no new
+ * work, and its end when the last is done. */
+void dir_pool_add(struct dir_server *s);
+void dir_pool_remove(struct dir_server *s);
+void dir_pool_drain(struct dir_server *s);
 
 /* --- job.c ------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
 #include "common/mem.h"
 
 enum {
-    OPENINGS_AT_ONCE = 2, /* of libuv's four threads: passwords and the store's files need some */
     RETRY_MS = 1000,
     TICK_MS = 1000,
 };
@@ -21,14 +20,12 @@ struct dir_server *dir_pool_chosen(struct directory *d)
 {
     static const enum dir_state order[] = { DIR_UP, DIR_NEW };
 
-    if (d->servers[d->chosen].state != DIR_DOWN)
-        return &d->servers[d->chosen];
+    if (d->chosen && d->chosen->state != DIR_DOWN)
+        return d->chosen;
     for (size_t o = 0; o < ARRAY_LEN(order); o++)
-        for (size_t i = 0; i < d->options.uri_count; i++)
-            if (d->servers[i].state == order[o]) {
-                d->chosen = i;
-                return &d->servers[i];
-            }
+        for (size_t i = 0; i < d->server_count; i++)
+            if (d->servers[i]->state == order[o])
+                return d->chosen = d->servers[i];
     return NULL;
 }
 
@@ -57,7 +54,7 @@ static void note_error(struct dir_server *s, const char *why)
 
 static void on_freed(void *owner)
 {
-    dir_unref(((struct dir_server *)owner)->directory);
+    dir_server_unref(owner);
 }
 
 /* Whoever it worked for is told after it is gone from the pool. */
@@ -102,6 +99,10 @@ void dir_pool_down(struct dir_server *s, const char *why)
     struct directory *d = s->directory;
     uint64_t wait_ms = RETRY_MS, most_ms = (uint64_t)d->options.retry_ms;
 
+    if (s->is_gone) {
+        close_all(s);
+        return;
+    }
     note_error(s, why);
     for (uint32_t i = 0; i < s->failures && wait_ms < most_ms; i++)
         wait_ms *= 2;
@@ -109,7 +110,7 @@ void dir_pool_down(struct dir_server *s, const char *why)
     change(s, DIR_DOWN, why);
     timer_set(d->set->timers, &s->retry, wait_ms < most_ms ? wait_ms : most_ms);
     close_all(s);
-    if (!dir_pool_chosen(d))
+    if (dir_servers_are_hopeless(d))
         dir_jobs_fail_waiting(d, DIRECTORY_UNAVAILABLE);
 }
 
@@ -173,7 +174,7 @@ static void take(struct dir_server *s, enum dir_pool pool, struct dir_opening *o
     struct dir_conn *c = dir_conn_new(d->set->loop, d->set->timers, o->ld, on_lost, on_freed, s);
 
     o->ld = NULL;
-    d->refs++;
+    dir_server_ref(s);
     c->pool = (int)pool;
     c->used_ms = now(d);
     s->counts[pool]++;
@@ -197,9 +198,11 @@ static void on_opened(struct dir_opening *o)
     s->counts[w->pool]--;
     s->opening--;
     ds->openings--;
-    if (!d->is_closed && o->ld) {
+    if (d->is_closed || s->is_gone) {
+        /* nobody wants it any more */
+    } else if (o->ld) {
         take(s, w->pool, o);
-    } else if (!d->is_closed) {
+    } else {
         s->lost++;
         if (o->is_refused && s->failures < AS_IF)
             s->failures = AS_IF;
@@ -212,7 +215,7 @@ static void on_opened(struct dir_opening *o)
     mem_free(w);
     if (!ds->is_closed)
         run_all(ds);
-    dir_unref(d);
+    dir_server_unref(s);
 }
 
 /* One at a time to a server, so that one that hangs holds one thread. */
@@ -222,15 +225,15 @@ static bool open_conn(struct dir_server *s, enum dir_pool pool)
     struct wish *w;
 
     if (s->opening > 0 || now(d) < s->hold_until_ms ||
-        d->set->openings >= OPENINGS_AT_ONCE)
+        d->set->openings >= DIR_OPENINGS_AT_ONCE)
         return false;
     w = mem_new(struct wish);
     *w = (struct wish){ s, pool };
     s->opening++;
     s->counts[pool]++;
     d->set->openings++;
-    d->refs++;
-    dir_opening_start(d->set->loop, &d->options, s->uri, NULL, on_opened, w);
+    dir_server_ref(s);
+    dir_opening_start(d->set->loop, &d->options, s->uri, s->tls_name, on_opened, w);
     return true;
 }
 
@@ -272,7 +275,8 @@ static void run_pool(struct directory *d, enum dir_pool pool)
         struct dir_job *j;
 
         if (!s) {
-            dir_jobs_fail_waiting(d, DIRECTORY_UNAVAILABLE);
+            if (dir_servers_are_hopeless(d))
+                dir_jobs_fail_waiting(d, DIRECTORY_UNAVAILABLE);
             return;
         }
         if (!c) {
@@ -287,13 +291,37 @@ static void run_pool(struct directory *d, enum dir_pool pool)
     }
 }
 
+/* Connections of drained servers that have nothing to do; and these servers, behind the last. */
+static void reap(struct directory *d)
+{
+    LIST_FOR_EACH_SAFE(at, following, &d->drained) {
+        struct dir_server *s = CONTAINER_OF(at, struct dir_server, drained_at);
+        bool has_work = s->opening > 0;
+
+        for (int pool = 0; pool < DIR_POOLS; pool++)
+            LIST_FOR_EACH_SAFE(c_at, c_following, &s->conns[pool]) {
+                struct dir_conn *c = CONTAINER_OF(c_at, struct dir_conn, at);
+
+                if (c->is_busy)
+                    has_work = true;
+                else
+                    close_conn(c, false);
+            }
+        if (has_work)
+            continue;
+        list_remove(&s->drained_at);
+        dir_server_unref(s);
+    }
+}
+
 void dir_pool_run(struct directory *d)
 {
     if (d->is_closed)
         return;
-    for (size_t i = 0; i < d->options.uri_count; i++)
-        if (d->servers[i].state != DIR_DOWN && d->servers[i].counts[DIR_SEARCH] == 0)
-            open_conn(&d->servers[i], DIR_SEARCH);
+    reap(d);
+    for (size_t i = 0; i < d->server_count; i++)
+        if (d->servers[i]->state != DIR_DOWN && d->servers[i]->counts[DIR_SEARCH] == 0)
+            open_conn(d->servers[i], DIR_SEARCH);
     for (int pool = 0; pool < DIR_POOLS; pool++)
         run_pool(d, (enum dir_pool)pool);
 }
@@ -303,10 +331,10 @@ void dir_pool_run(struct directory *d)
 /* Back to a better server, when it has been up long enough. */
 static void fail_back(struct directory *d)
 {
-    for (size_t i = 0; i < d->chosen; i++)
-        if (d->servers[i].state == DIR_UP &&
-            now(d) - d->servers[i].since_ms >= (uint64_t)d->options.failback_ms) {
-            d->chosen = i;
+    for (size_t i = 0; i < d->server_count && d->servers[i] != d->chosen; i++)
+        if (d->servers[i]->state == DIR_UP &&
+            now(d) - d->servers[i]->since_ms >= (uint64_t)d->options.failback_ms) {
+            d->chosen = d->servers[i];
             return;
         }
 }
@@ -315,36 +343,41 @@ static void on_tick(struct timer *t)
 {
     struct directory *d = CONTAINER_OF(t, struct directory, tick);
 
-    for (size_t i = 0; i < d->options.uri_count; i++)
-        probe(&d->servers[i], d->options.probe_ms);
+    dir_servers_tick(d);
+    for (size_t i = 0; i < d->server_count; i++)
+        probe(d->servers[i], d->options.probe_ms);
     fail_back(d);
     dir_pool_run(d);
     timer_set(d->set->timers, t, TICK_MS);
 }
 
+void dir_pool_add(struct dir_server *s)
+{
+    timer_init(&s->retry, on_retry);
+}
+
+void dir_pool_remove(struct dir_server *s)
+{
+    timer_stop(&s->retry);
+    close_all(s);
+}
+
+void dir_pool_drain(struct dir_server *s)
+{
+    timer_stop(&s->retry);
+    s->is_gone = true;
+}
+
 void dir_pool_open(struct directory *d)
 {
-    d->servers = mem_alloc(d->options.uri_count * sizeof *d->servers);
-    for (size_t i = 0; i < d->options.uri_count; i++) {
-        struct dir_server *s = &d->servers[i];
-
-        s->directory = d;
-        s->uri = d->options.uris[i];
-        s->since_ms = now(d);
-        timer_init(&s->retry, on_retry);
-        for (int pool = 0; pool < DIR_POOLS; pool++)
-            list_init(&s->conns[pool]);
-    }
     timer_init(&d->tick, on_tick);
     timer_set(d->set->timers, &d->tick, TICK_MS);
+    dir_servers_open(d);
     dir_pool_run(d);
 }
 
 void dir_pool_close(struct directory *d)
 {
     timer_stop(&d->tick);
-    for (size_t i = 0; i < d->options.uri_count; i++) {
-        timer_stop(&d->servers[i].retry);
-        close_all(&d->servers[i]);
-    }
+    dir_servers_close(d);
 }

@@ -387,7 +387,7 @@ static void lost(struct dir_job *j, bool is_timeout)
 
     (void)is_timeout;
     buf_clear(&s->cookie);
-    if (s->entries > 0 || ++s->attempts > j->directory->options.uri_count)
+    if (s->entries > 0 || ++s->attempts > j->directory->server_count)
         end(s, DIRECTORY_UNAVAILABLE);
     else
         dir_job_wait_first(j, s->query.is_bulk ? DIR_BULK : DIR_SEARCH);

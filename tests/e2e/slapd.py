@@ -186,5 +186,5 @@ class Slapd:
         values = {"ca": f'"{self.tls}/ca.pem"', "bind_dn": f'"{SERVICE}"', "bind_password_file": f'"{secret}"', "base": f'"ou=people,{SUFFIX}"',
                   "filter": '"(&(objectClass=inetOrgPerson)(uid=%u))"'}
         values.update(keys)
-        uris = ", ".join(f'"{u}"' for u in (uris or [self.ldaps]))
+        uris = ", ".join(f'"{u}"' for u in ([self.ldaps] if uris is None else uris))
         return f'directory "{name}" {{\n    uris = {{{uris}}}\n' + "".join(f"    {k} = {v}\n" for k, v in values.items() if v is not None) + "}\n"

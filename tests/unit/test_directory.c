@@ -390,6 +390,7 @@ static char *scram[] = { (char *)"SCRAM-SHA-256" };
 #define ONE(list) { (list), 1 }
 #define GROUPS .group_filter = (char *)"(objectClass=group)", .group_name = (char *)"cn", .group_member = (char *)"member"
 #define GOOD GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
+#define SRV .srv = (char *)"example.com", .is_start_tls = true
 #define CERT .cert_file = (char *)"/c.pem", .key_file = (char *)"/c.key"
 #define CA .ca_file = (char *)"/etc/ca.pem"
 
@@ -411,6 +412,14 @@ static void sections_are_checked(void **state)
         { { GOOD, .uris = ONE(ldapi) }, NULL },
         { { GOOD, .uris = ONE(ldapi), .bind_dn = (char *)"cn=x" }, "bind_password_file" },
         { { GOOD, .uris = ONE(ldapi), .bind_password_file = (char *)"/x" }, "bind_password_file" },
+        { { GOOD, CA }, "uris: expected servers, or srv" },
+        { { GOOD, CA, SRV }, NULL },
+        { { GOOD, SRV }, "ca: needed" },
+        { { GOOD, CA, .srv = (char *)"example.com" }, "needs start_tls" },
+        { { GOOD, CA, .srv = (char *)"example.com:636", .is_start_tls = true }, "expected a domain" },
+        { { GOOD, CA, .srv = (char *)"a/b", .is_start_tls = true }, "expected a domain" },
+        { { GOOD, CA, SRV, .srv_ports = ONE(bad) }, "srv_ports" },
+        { { GOOD, CA, SRV, .bind = DIRECTORY_EXTERNAL }, "needs cert and key" },
         { { GOOD, .uris = ONE(ldapi), .bind = DIRECTORY_EXTERNAL }, NULL },
         { { GOOD, .uris = ONE(ldapi), .bind = DIRECTORY_EXTERNAL, .bind_dn = (char *)"cn=x", .bind_password_file = (char *)"/x" },
           "bind = simple" },
