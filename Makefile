@@ -84,6 +84,7 @@ unit-build: $(unit_tests)
 
 JOBS := -j$(shell nproc)
 DIR ?= build/run
+AUTH ?= internal
 DESTDIR ?=
 PREFIX ?= /usr
 SUITES := unit lint e2e interop chaos boundary fuzz-short
@@ -91,15 +92,16 @@ have_suites = $(foreach s,$(SUITES),$(if $(or $(filter unit lint fuzz-short,$(s)
 
 help:
 	@echo "make run      a cluster on loopback, with two accounts, ready for any client (make stop ends it)"
+	@echo "              AUTH=ldap: its accounts are in an OpenLDAP server of its own"
 	@echo "make test     every test; make test-unit, test-lint, test-e2e, test-interop, test-chaos, test-boundary: one kind"
 	@echo "make bench    numbers; make fuzz, make soak, make valgrind: the long forms; make lint"
 	@echo "make orders   every order of loss, delay and death in larger worlds of the channel; takes minutes"
 	@echo "make all      builds; SAN=1 with sanitizers; make install DESTDIR=…; make deb; make clean"
 
 run:
-	@deploy/install-packages run
+	@deploy/install-packages run $(filter ldap,$(AUTH))
 	@$(MAKE) -s $(JOBS) all
-	@deploy/first-steps $(DIR)
+	@deploy/first-steps $(DIR) $(AUTH)
 stop:
 	@deploy/local-cluster down --dir $(DIR)
 

@@ -1,4 +1,6 @@
 """A real OpenLDAP server for tests: a folder, ports and a socket of its own, TLS, the overlays ppolicy and memberof."""
+import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -7,39 +9,23 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.parse
 
 SUFFIX = "dc=example,dc=org"
 ADMIN, ADMIN_PASSWORD = f"cn=admin,{SUFFIX}", "rootpw"
 SERVICE, SERVICE_PASSWORD = f"cn=sallyport,{SUFFIX}", "service secret"
 
-CONF = """
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-moduleload ppolicy
-moduleload memberof
-pidfile {dir}/pid
-TLSCACertificateFile {tls}/ca.pem
-TLSCertificateFile {tls}/{certificate}.pem
-TLSCertificateKeyFile {tls}/{certificate}.key
-{conf}
-database mdb
-maxsize 20000000
-suffix "{suffix}"
-rootdn "{admin}"
-rootpw {admin_password}
-directory {dir}/db
-index uid,mail,objectClass eq
-overlay ppolicy
-ppolicy_default "cn=default,{suffix}"
-overlay memberof
-access to attrs=userPassword by anonymous auth by * none
-access to * by dn="{service}" read by * none
-{more}
-"""
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def load_script(path):
+    """A program of deploy/ as a module."""
+    loader = importlib.machinery.SourceFileLoader(path.name.replace("-", "_"), str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+local = load_script(ROOT / "deploy/local-slapd")  # how a slapd is set up and started
 
 BASE = f"""dn: {SUFFIX}
 objectClass: dcObject
@@ -121,30 +107,23 @@ class Slapd:
             make_tls(self.folder)
         (self.folder / "db").mkdir()
         self.conf = self.folder / "slapd.conf"
-        self.conf.write_text(CONF.format(dir=self.folder, tls=self.tls, suffix=SUFFIX, admin=ADMIN, admin_password=ADMIN_PASSWORD, service=SERVICE,
-                                         certificate=certificate, conf=conf, more=more))
+        self.conf.write_text(local.configuration(
+            self.folder, SUFFIX, ADMIN, ADMIN_PASSWORD, SERVICE, f"{self.tls}/ca.pem", f"{self.tls}/{certificate}.pem", f"{self.tls}/{certificate}.key",
+            conf=conf, more=more))
         self.port, self.tls_port = free_port(), free_port()
         self.ldap = f"ldap://127.0.0.1:{self.port}"
         self.ldaps = f"ldaps://127.0.0.1:{self.tls_port}"
-        self.ldapi = "ldapi://" + urllib.parse.quote(str(self.folder / "ldapi"), safe="")
+        self.ldapi = local.ldapi(self.folder)
         self.process = None
         self.add_offline(BASE)
         self.start()
 
     def add_offline(self, ldif):
-        subprocess.run(["/usr/sbin/slapadd", "-q", "-f", str(self.conf)], input=ldif, text=True, check=True, capture_output=True)
+        local.load(self.folder, ldif)
 
     def start(self):
-        self.process = subprocess.Popen(["/usr/sbin/slapd", "-d", "0", "-f", str(self.conf), "-h", f"{self.ldap} {self.ldaps} {self.ldapi}"],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
-                return self
-            except OSError:
-                assert self.process.poll() is None and time.monotonic() < deadline, "slapd does not start"
-                time.sleep(0.02)
+        self.process = local.launch(self.folder, [self.ldap, self.ldaps], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self
 
     def kill(self):
         self.process.kill()
