@@ -49,6 +49,22 @@ static const struct conf_key keys[] = {
       "Rounds of PBKDF2 in the SCRAM keys of new passwords (RFC 5802 5.1: at least 4096). 10000 cost some 9 ms of CPU for each new password." },
     { "auth_retries", CONF_INT, AT(auth_retries), "3", 1, 100, NULL, CONF_AT_RELOAD,
       "Wrong guesses that one connection may make before its stream ends (RFC 6120 6.4.5)." },
+    { "guesses_account", CONF_INT, AT(guesses_account), "4", 0, 1000000, NULL, CONF_AT_RELOAD,
+      "Wrong passwords for one account from addresses that it has not logged in from lately; then it is refused from there with temporary-auth-failure, before "
+      "any password is looked at, until there was none for guesses_period. Of a directory's entry the same, by whatever names. With guesses_known it must stay "
+      "below the directory's lockout threshold: deploy/DIRECTORY.md. 0: no limit, nor for guesses_known." },
+    { "guesses_known", CONF_INT, AT(guesses_known), "3", 0, 1000000, NULL, CONF_AT_RELOAD,
+      "The same, from addresses (through the same c2s) that the account has logged in from in guesses_remember, which guesses from elsewhere do not use up. "
+      "0: these addresses have no budget of their own." },
+    { "guesses_address", CONF_INT, AT(guesses_address), "50", 0, 1000000, NULL, CONF_AT_RELOAD,
+      "Wrong passwords in each guesses_period from one IPv4 address or IPv6 /64, as one c2s tells it; used up, they come back one by one. For people at known "
+      "addresses as many again. 0: no limit, for clients behind a balancer that does not tell their addresses." },
+    { "guesses_c2s", CONF_INT, AT(guesses_c2s), "1000", 0, 100000000, NULL, CONF_AT_RELOAD,
+      "The same through one c2s: what whoever has taken it over can try. 0: no limit." },
+    { "guesses_period", CONF_DURATION, AT(guesses_period_ms), "30m", SECOND, 30LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "No shorter than the window in which the directory adds up wrong passwords." },
+    { "guesses_remember", CONF_DURATION, AT(guesses_remember_ms), "14d", MINUTE, 365LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "How long after a login its address is known for the account; while the process runs." },
     { "bind_conflict", CONF_CHOICE, AT(bind_conflict), "replace-old", 0, 0, conflicts, CONF_AT_RELOAD,
       "When a resource is in use (RFC 6120 7.7.2.2): the old stream ends with conflict, the new one gets another name, or the new one is refused." },
     { "max_resources", CONF_INT, AT(max_resources), "20", 1, 10000, NULL, CONF_AT_RELOAD,

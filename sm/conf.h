@@ -61,6 +61,8 @@ struct sm_conf {
     int64_t store_queue;
     int64_t scram_iterations;
     int64_t auth_retries;     /* per connection (RFC 6120 §6.4.5) */
+    int64_t guesses_account, guesses_known, guesses_address, guesses_c2s; /* sm/auth/guesses.h */
+    int64_t guesses_period_ms, guesses_remember_ms;
     int bind_conflict;        /* enum sm_bind_conflict */
     int64_t max_resources;    /* sessions of one account */
     int64_t max_roster_items, max_blocked, max_offline, max_data_bytes;

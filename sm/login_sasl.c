@@ -48,6 +48,8 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                 .cb_unique = l->open.cb_unique,
                                 .mechanisms = names_of(has_own_list ? &h->mechanisms_dmz : &h->mechanisms, arena),
                                 .directory = sm_conf_is_directory(h) ? h->directory : NULL,
+                                .address = l->open.addr,
+                                .c2s = str_from(l->c2s->name),
                                 .access = { .log_in = names_of(&h->allow_groups, arena),
                                             .log_in_dmz = names_of(&h->allow_groups_dmz, arena),
                                             .outside = names_of(&h->outside_groups, arena) },

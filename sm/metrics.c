@@ -13,6 +13,14 @@ struct metric sm_metric_logins =
     METRIC("sallyport_sm_logins_total", METRIC_COUNTER, "Sessions opened after authentication.");
 struct metric sm_metric_login_failures =
     METRIC("sallyport_sm_login_failures_total", METRIC_COUNTER, "SASL failures answered.");
+struct metric sm_metric_guesses =
+    METRIC("sallyport_sm_guesses_total", METRIC_COUNTER, "Wrong passwords that counted against a budget.");
+struct metric sm_metric_guesses_refused =
+    METRIC("sallyport_sm_guesses_refused_total", METRIC_COUNTER, "Logins refused before their password was looked at: a budget was used up.");
+struct metric sm_metric_guesses_used_up =
+    METRIC("sallyport_sm_guesses_used_up_total", METRIC_COUNTER, "Budgets of wrong passwords that were used up.");
+struct metric sm_metric_guesses_counted =
+    METRIC("sallyport_sm_guesses_counted", METRIC_GAUGE, "Accounts, entries, addresses and c2s that wrong passwords are counted of.");
 struct metric sm_metric_directory_up =
     METRIC("sallyport_sm_directory_up", METRIC_GAUGE, "LDAP servers that are up.");
 struct metric sm_metric_directory_down =
@@ -81,6 +89,10 @@ void sm_metrics_register(void)
         &sm_metric_logins_open,
         &sm_metric_logins,
         &sm_metric_login_failures,
+        &sm_metric_guesses,
+        &sm_metric_guesses_refused,
+        &sm_metric_guesses_used_up,
+        &sm_metric_guesses_counted,
         &sm_metric_directory_up,
         &sm_metric_directory_down,
         &sm_metric_directory_waiting,

@@ -9,6 +9,7 @@
 #include "sm/auth/auth.h"
 #include "sm/boot.h"
 #include "sm/directories.h"
+#include "sm/guessing.h"
 #include "sm/hosts.h"
 #include "sm/incident.h"
 #include "sm/iq.h"
@@ -113,7 +114,8 @@ static enum err open_store(struct sm *sm, struct buf *why)
                                      .server = conf->store == SM_STORE_POSTGRESQL ? &server : NULL };
     struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations,
                                  .slot_key = sm->slot_key,
-                                 .directories = sm->directories };
+                                 .directories = sm->directories,
+                                 .guesses = &guessing_options };
     enum err e = store_open(sm->service->loop, &options, &sm->store, why);
 
     if (e != ERR_OK)
@@ -149,6 +151,7 @@ static enum err open_all(struct sm *sm, struct buf *why)
         return e;
     if ((e = boot_load(sm, why)) != ERR_OK)
         return e;
+    guessing_start(sm);
     if ((e = directories_apply(sm, why)) != ERR_OK)
         return e;
     return links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
@@ -201,6 +204,7 @@ enum err sm_reload(struct service *service, const void *old_conf, struct buf *wh
     move_to_new_hosts(sm);
     hosts_warn(sm);
     boot_hosts_changed(sm);
+    guessing_apply(sm);
     e = directories_apply(sm, why);
     if (links_reload(sm->links, &sm->conf->link, why) != ERR_OK)
         e = ERR_IO;
@@ -241,6 +245,7 @@ void sm_stop(struct service *service)
     sm->links = NULL;
     login_fini(sm); /* exchanges use the store until they are freed */
     directories_stop(sm); /* logins in the thread pool and on the wire fail */
+    guessing_stop(sm);
     auth_free(sm->auth);
     acks_close(sm);
     if (sm->store)

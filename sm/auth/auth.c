@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "sm/auth/guesses.h"
 #include "sm/auth/sasl.h"
 
 #include <gnutls/crypto.h>
@@ -181,6 +182,7 @@ enum err auth_new(const struct auth_options *options, struct auth **out_auth, st
     a = mem_new(struct auth);
     a->store = options->store;
     a->directories = options->directories;
+    a->guesses = guesses_new(options->guesses ? options->guesses : &(struct guesses_options){ 0 });
     a->loop = store_loop(options->store);
     a->iterations = (uint32_t)options->scram_iterations;
     a->slot_key = options->slot_key;
@@ -195,6 +197,11 @@ enum err auth_new(const struct auth_options *options, struct auth **out_auth, st
     return ERR_OK;
 }
 
+struct guesses *auth_guesses(const struct auth *a)
+{
+    return a->guesses;
+}
+
 void auth_ref(struct auth *a)
 {
     a->refs++;
@@ -205,6 +212,7 @@ void auth_unref(struct auth *a)
     ASSERT(a->refs > 0);
     if (--a->refs > 0)
         return;
+    guesses_free(a->guesses);
     mem_wipe(a, sizeof *a);
     mem_free(a);
 }

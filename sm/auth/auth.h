@@ -10,6 +10,8 @@
 struct auth;          /* one a process */
 struct auth_exchange; /* one SASL exchange of one connection */
 struct directories; /* sm/directory/directory.h */
+struct guesses;         /* sm/auth/guesses.h */
+struct guesses_options;
 struct store;
 
 /* Conditions of RFC 6120 §6.5. */
@@ -24,6 +26,7 @@ const char *auth_failure_name(enum auth_failure f); /* "not-authorized" */
 struct auth_options {
     struct store *store;
     struct directories *directories; /* outlives the exchanges; NULL: none */
+    const struct guesses_options *guesses; /* read by auth_new; NULL: nobody is told of budgets that are used up */
     int64_t scram_iterations; /* for keys that we make */
     const uint8_t *slot_key;  /* the cluster's, 16 bytes, read when an account is made (it may be filled after auth_new); NULL: slot 0 */
 };
@@ -31,6 +34,9 @@ struct auth_options {
 NODISCARD enum err auth_new(const struct auth_options *options, struct auth **out_auth, struct buf *why);
 /* After its exchanges and before store_close. A password that is under way in the thread pool is then not stored: ERR_CLOSED. NULL is fine. */
 void auth_free(struct auth *a);
+
+/* The budgets of wrong passwords; none is limited until guesses_set_limits. auth_free frees them. */
+struct guesses *auth_guesses(const struct auth *a);
 
 /* What the connection offers to the exchange. Borrowed for the call. */
 struct auth_facts {
@@ -42,6 +48,7 @@ struct auth_facts {
     struct access_rules access;      /* with directory: by its groups */
     bool is_inside;                  /* the connection does not come through the DMZ */
     const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
+    struct str address, c2s;       /* where guesses come from: the client's address as c2s claims it, and the c2s */
 };
 
 /* The mechanisms to offer, strongest first, NULL-terminated, in the arena: -PLUS forms when there is a channel binding, PLAIN only under TLS. */

@@ -15,6 +15,7 @@ enum { AUTH_SECRET_BYTES = 32 };
 struct auth {
     struct store *store;
     struct directories *directories;
+    struct guesses *guesses;
     uv_loop_t *loop;
     uint32_t iterations;
     const uint8_t *slot_key;
@@ -45,6 +46,9 @@ bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth
 bool auth_mechanism_is_allowed(const struct auth_mechanism *m,
                                const struct auth_facts *facts); /* by the host */
 bool auth_has_binding(const struct auth_facts *facts);
+
+/* A deep copy in the arena (facts.c). */
+void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, struct arena *arena);
 
 /* This exchange's answer is told on the loop's next turn, with auth_exchange_tell (exchange.c). */
 void auth_tell_later(struct auth *a, struct list *ready_at);

@@ -12,9 +12,11 @@
 
 struct attempt {
     struct auth *auth;
+    struct guess *guess; /* of a password; NULL: proved otherwise */
     char *account; /* bare JID */
     char *key;     /* of the entry that was bound */
     bool was_made; /* the account's row was written by us: it is looked at once more */
+    bool is_asked; /* the directory was to bind */
     by_directory_fn *done;
     void *owner;
 };
@@ -31,6 +33,7 @@ static const enum auth_failure failures[DIRECTORY_VERDICT_COUNT] = {
     [DIRECTORY_LOCKED] = AUTH_NOT_AUTHORIZED,
     [DIRECTORY_DISABLED] = AUTH_ACCOUNT_DISABLED,
     [DIRECTORY_NOT_NOW] = AUTH_NOT_AUTHORIZED,
+    [DIRECTORY_HELD] = AUTH_NOT_AUTHORIZED, /* and when: as of a name that nobody has */
     [DIRECTORY_NO_KEY] = AUTH_TEMPORARY_AUTH_FAILURE,
     [DIRECTORY_BUSY] = AUTH_TEMPORARY_AUTH_FAILURE,
     [DIRECTORY_UNAVAILABLE] = AUTH_TEMPORARY_AUTH_FAILURE,
@@ -157,11 +160,31 @@ void by_directory_admit(struct auth *a, struct str account, struct str key, by_d
     ask_for_row(t);
 }
 
+/* Before the bind: one person may have several names, and several hosts the same people. */
+static bool may_bind(void *owner, struct str key)
+{
+    struct attempt *t = owner;
+
+    t->is_asked = guesses_take_entry(t->guess, key, uv_now(t->auth->loop));
+    return t->is_asked;
+}
+
+/* A bind without an answer may have been counted by the directory. */
+static enum guesses_outcome outcome_of(const struct attempt *t, enum auth_failure failure)
+{
+    if (failure == AUTH_NOT_AUTHORIZED)
+        return GUESSES_WRONG;
+    return failure == AUTH_TEMPORARY_AUTH_FAILURE && t->is_asked ? GUESSES_UNANSWERED
+                                                                 : GUESSES_NOTHING;
+}
+
 static void on_found(void *owner, const struct directory_found *found)
 {
     struct attempt *t = owner;
     enum auth_failure failure = failures[found->verdict];
 
+    if (failure != AUTH_OK)
+        guesses_end(t->guess, outcome_of(t, failure), uv_now(t->auth->loop));
     if (failure != AUTH_OK || t->auth->is_closed) {
         finish(t, failure == AUTH_OK ? AUTH_TEMPORARY_AUTH_FAILURE : failure,
                directory_verdict_name(found->verdict));
@@ -172,20 +195,21 @@ static void on_found(void *owner, const struct directory_found *found)
 }
 
 void by_directory_check(struct auth *a, const char *directory, const struct claim *claim,
-                        by_directory_fn *done, void *owner)
+                        struct guess *guess, by_directory_fn *done, void *owner)
 {
     struct attempt *t = attempt_new(a, claim->account, done, owner);
     struct directory *d = a->directories ? directories_find(a->directories, directory) : NULL;
     struct directory_name name = { .user = STR_NONE };
     struct str rest = claim->account;
 
+    t->guess = guess;
     if (claim->is_account) {
         name.jid = claim->account;
         name.user = str_cut(&rest, '@');
         name.host = rest;
     }
     if (d)
-        directory_login(d, &name, claim->first.password, on_found, t);
+        directory_login(d, &name, claim->first.password, may_bind, on_found, t);
     else
         finish(t, AUTH_TEMPORARY_AUTH_FAILURE, "no such directory");
 }

@@ -3,6 +3,7 @@
 #define SM_AUTH_BY_DIRECTORY_H
 
 #include "sm/auth/claim.h"
+#include "sm/auth/guesses.h"
 #include "sm/directory/verdict.h"
 
 #define BY_DIRECTORY_OTHER_ENTRY "another entry of the directory has this name now"
@@ -10,10 +11,10 @@
 /* AUTH_OK: the password is right, and the account is there and is the entry's. detail: a constant,
  * for the audit log; NULL: nothing. */
 typedef void by_directory_fn(void *owner, enum auth_failure failure, const char *detail);
-/* Checks the password of a PLAIN message. claim is borrowed for the call; done comes once, maybe
- * from inside it. */
+/* Checks the password of a PLAIN message. claim is borrowed for the call, guess until done: the entry
+ * is taken before it is bound, and a wrong password ends it. done comes once, maybe from inside. */
 void by_directory_check(struct auth *a, const char *directory, const struct claim *claim,
-                        by_directory_fn *done, void *owner);
+                        struct guess *guess, by_directory_fn *done, void *owner);
 
 /* Whoever it is was proved otherwise (a ticket, a certificate), and the directory has this entry
  * for the account: the account is there, or is made, and is the entry's. AUTH_OK, or why not.

@@ -6,11 +6,13 @@
 #include "common/mem.h"
 #include "proto/jid.h"
 #include "sm/auth/by_directory.h"
+#include "sm/auth/guesses.h"
 #include "sm/auth/sasl.h"
 
 enum state {
     WANTS_MECHANISM,
     WANTS_FIRST, /* an empty challenge is out: all our mechanisms let the client begin */
+    QUEUED,      /* others are at it: a budget has no room for one more guess at once */
     FETCHING,    /* the store or the thread pool is at it */
     WANTS_FINAL, /* the SCRAM challenge is out */
     OVER,
@@ -26,6 +28,8 @@ struct auth_exchange {
     const struct auth_mechanism *mechanism;
     struct buf message; /* the client's first, which may hold a password */
     struct claim claim; /* what it says */
+    struct guess guess;
+    struct str response; /* SCRAM's last message, while it is to be looked at */
     bool is_known;      /* the keys are real */
     const char *detail; /* what the directory said of a refusal */
     bool is_barred;     /* it is who it claims to be, and may not log in (from here) */
@@ -40,6 +44,14 @@ struct auth_exchange {
     bool is_waiting; /* a callback will come */
     bool is_freed;   /* … and then this goes */
 };
+
+/* The first outcome is the guess's; of what was none, nothing. */
+static void settle(struct auth_exchange *x, enum guesses_outcome outcome)
+{
+    guesses_end(&x->guess, outcome, uv_now(x->auth->loop));
+}
+
+static void try_guess(struct auth_exchange *x);
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
@@ -56,7 +68,10 @@ void auth_exchange_tell(struct list *ready_at)
     struct auth_exchange *x = CONTAINER_OF(ready_at, struct auth_exchange, ready_at);
 
     list_remove(ready_at);
-    x->done(x->owner, &x->result); /* may free x */
+    if (x->state == QUEUED)
+        try_guess(x);
+    else
+        x->done(x->owner, &x->result); /* may free x */
 }
 
 /* What is no guess at a password does not count as one: our own failures, the client's giving up,
@@ -69,6 +84,7 @@ static bool is_counted(const struct auth_exchange *x, enum auth_failure f)
 
 static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
 {
+    settle(x, failure == AUTH_NOT_AUTHORIZED ? GUESSES_WRONG : GUESSES_NOTHING);
     x->state = OVER;
     x->result.step = AUTH_FAILED;
     x->result.failure = failure;
@@ -148,6 +164,7 @@ static void answer_success(struct auth_exchange *x, struct str data)
         answer_failure(x, AUTH_CREDENTIALS_EXPIRED);
         return;
     }
+    settle(x, GUESSES_RIGHT); /* whatever the groups say */
     x->success = data;
     x->result.may_outside = true;
     if (x->facts.directory && x->auth->directories && access_has_rules(&x->facts.access))
@@ -193,11 +210,21 @@ static void start_sasl(struct auth_exchange *x)
                 x->mechanism->is_plain ? AUTH_NOT_AUTHORIZED : AUTH_MALFORMED_REQUEST);
 }
 
-/* A binding that differs, a nonce that is not ours and a wrong proof are all not-authorized. */
+/* A nonce that is not ours and a wrong proof are both not-authorized. */
+static void check_proof(struct auth_exchange *x)
+{
+    struct str data = STR_NONE;
+    enum auth_sasl_step step = auth_sasl_step(x->sasl, x->response, &data);
+
+    if (step == AUTH_SASL_CHALLENGE)
+        step = AUTH_SASL_BROKEN; /* SCRAM has no third step */
+    answer_sasl(x, step, data, AUTH_NOT_AUTHORIZED);
+}
+
+/* So is a binding that differs. */
 static void finish_scram(struct auth_exchange *x, struct str response)
 {
-    struct str data = STR_NONE, binding;
-    enum auth_sasl_step step;
+    struct str binding;
 
     if (!first_message_is_scram_final(response, &binding)) {
         answer_failure(x, AUTH_MALFORMED_REQUEST);
@@ -207,10 +234,8 @@ static void finish_scram(struct auth_exchange *x, struct str response)
         answer_failure(x, AUTH_NOT_AUTHORIZED);
         return;
     }
-    step = auth_sasl_step(x->sasl, response, &data);
-    if (step == AUTH_SASL_CHALLENGE)
-        step = AUTH_SASL_BROKEN; /* SCRAM has no third step */
-    answer_sasl(x, step, data, AUTH_NOT_AUTHORIZED);
+    x->response = arena_str(&x->arena, response);
+    try_guess(x);
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -230,6 +255,8 @@ static void on_password_checked(void *owner, bool is_right)
 {
     struct auth_exchange *x = owner;
 
+    if (!is_right || !x->is_known) /* also when the client does not wait for it */
+        settle(x, GUESSES_WRONG);
     if (!wake(x))
         return;
     x->answers.is_password_right = is_right;
@@ -286,10 +313,71 @@ static void on_directory(void *owner, enum auth_failure failure, const char *det
     x->detail = detail;
     x->is_known = failure == AUTH_OK && x->claim.is_account;
     x->answers.is_password_right = x->is_known;
+    if (!x->is_known)
+        settle(x, GUESSES_NOTHING); /* the others ended with the bind */
     if (x->is_known)
         start_sasl(x);
     else
         answer_failure(x, failure == AUTH_OK ? AUTH_NOT_AUTHORIZED : failure);
+}
+
+static void fetch(struct auth_exchange *x)
+{
+    x->state = FETCHING;
+    x->is_waiting = true;
+    if (x->facts.directory)
+        by_directory_check(x->auth, x->facts.directory, &x->claim, &x->guess, on_directory, x);
+    else
+        internal_find(x->auth, x->claim.account, x->mechanism->hash, on_keys, x);
+}
+
+/* --- guesses ---------------------------------------------------------------------------------- */
+
+static void on_turn(struct guess *guess)
+{
+    struct auth_exchange *x = CONTAINER_OF(guess, struct auth_exchange, guess);
+
+    auth_tell_later(x->auth, &x->ready_at);
+}
+
+static enum guesses_answer ask_budgets(struct auth_exchange *x)
+{
+    struct guesses_who who = { .account = x->claim.account,
+                               .address = x->facts.address,
+                               .c2s = x->facts.c2s };
+
+    x->guess.wake = on_turn;
+    return guesses_begin(x->auth->guesses, &x->guess, &who, uv_now(x->auth->loop));
+}
+
+/* The message of PLAIN, and SCRAM's last, are guesses at a password. Refused before it is looked at,
+ * with a condition on which clients keep theirs and try again later (RFC 6120 §6.5.10). */
+static void try_guess(struct auth_exchange *x)
+{
+    enum guesses_answer answer = ask_budgets(x);
+
+    if (answer == GUESSES_WAIT) {
+        x->state = QUEUED;
+    } else if (answer != GUESSES_GO) {
+        x->detail = answer == GUESSES_BUSY ? "too many guesses at once" : "too many wrong guesses";
+        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
+    } else if (x->mechanism->is_plain) {
+        fetch(x);
+    } else {
+        check_proof(x);
+    }
+}
+
+/* SCRAM's first message is no guess, but those whose guesses are used up need no challenge. */
+static void begin_scram(struct auth_exchange *x)
+{
+    if (ask_budgets(x) == GUESSES_USED_UP) {
+        x->detail = "too many wrong guesses";
+        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
+        return;
+    }
+    settle(x, GUESSES_NOTHING);
+    fetch(x);
 }
 
 /* --- the client's first message --------------------------------------------------------------- */
@@ -305,34 +393,15 @@ static void take_first(struct auth_exchange *x, struct str message)
     }
     if (failure == AUTH_OK && store_is_busy(x->auth->store))
         failure = AUTH_TEMPORARY_AUTH_FAILURE;
-    if (failure != AUTH_OK) {
+    if (failure != AUTH_OK)
         answer_failure(x, failure);
-        return;
-    }
-    x->state = FETCHING;
-    x->is_waiting = true;
-    if (x->facts.directory)
-        by_directory_check(x->auth, x->facts.directory, &x->claim, on_directory, x);
+    else if (x->mechanism->is_plain)
+        try_guess(x);
     else
-        internal_find(x->auth, x->claim.account, x->mechanism->hash, on_keys, x);
+        begin_scram(x);
 }
 
 /* --- auth.h ----------------------------------------------------------------------------------- */
-
-static const char *const *copy_names(struct arena *arena, const char *const *names)
-{
-    const char **copy;
-    size_t n = 0;
-
-    if (!names)
-        return NULL;
-    while (names[n])
-        n++;
-    copy = arena_alloc(arena, (n + 1) * sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = arena_str(arena, str_from(names[i])).p;
-    return copy;
-}
 
 struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts *facts,
                                         auth_done_fn *done, void *owner)
@@ -341,18 +410,7 @@ struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts 
 
     x->auth = a;
     auth_ref(a);
-    x->facts.host = arena_str(&x->arena, facts->host);
-    x->facts.is_tls = facts->is_tls;
-    x->facts.cb_exporter = arena_str(&x->arena, facts->cb_exporter);
-    x->facts.cb_end_point = arena_str(&x->arena, facts->cb_end_point);
-    x->facts.cb_unique = arena_str(&x->arena, facts->cb_unique);
-    x->facts.mechanisms = copy_names(&x->arena, facts->mechanisms);
-    x->facts.directory = facts->directory ? arena_str(&x->arena, str_from(facts->directory)).p : NULL;
-    x->facts.refused = copy_names(&x->arena, facts->refused);
-    x->facts.is_inside = facts->is_inside;
-    x->facts.access.log_in = copy_names(&x->arena, facts->access.log_in);
-    x->facts.access.log_in_dmz = copy_names(&x->arena, facts->access.log_in_dmz);
-    x->facts.access.outside = copy_names(&x->arena, facts->access.outside);
+    auth_facts_copy(&x->facts, facts, &x->arena);
     x->done = done;
     x->owner = owner;
     list_init(&x->ready_at);
@@ -412,7 +470,8 @@ void auth_exchange_free(struct auth_exchange *x)
     x->sasl = NULL;
     x->is_freed = true;
     if (x->is_waiting)
-        return;
+        return; /* a guess that is under way counts, whoever waits for it */
+    settle(x, GUESSES_NOTHING);
     mem_wipe(x->message.p, x->message.cap); /* the password of PLAIN */
     mem_wipe(x->secret.p, x->secret.cap);
     buf_fini(&x->message);

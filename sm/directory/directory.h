@@ -104,9 +104,12 @@ struct directory_name {
  * directories_set); found is borrowed. */
 typedef void directory_done_fn(void *owner, const struct directory_found *found);
 
+/* Whether the entry that was found, by its key, may be bound now; asked once, on the loop. false:
+ * DIRECTORY_HELD. */
+typedef bool directory_may_bind_fn(void *owner, struct str key);
 /* Finds the entry and binds as it. The password is copied, and wiped when it has been used. */
 void directory_login(struct directory *d, const struct directory_name *name, struct str password,
-                     directory_done_fn *done, void *owner);
+                     directory_may_bind_fn *may_bind, directory_done_fn *done, void *owner);
 /* Only finds it: for administrators, and for logins whose proof is not a bind, which then go by
  * found->state. Told at once, DIRECTORY_OK when there is one entry. attributes: wanted in
  * found->entry besides those of the state; copied, NULL-terminated; NULL: none. */

@@ -17,6 +17,7 @@ struct login {
     const char *const *attributes;            /* wanted besides; in the arena */
     struct directory_found found;
     struct timer deadline; /* and then, of a refusal, when it may be told */
+    directory_may_bind_fn *may_bind; /* not of a lookup */
     directory_done_fn *done;
     void *owner;
 };
@@ -172,6 +173,8 @@ static void take_answer(struct login *l, const struct dir_answer *answer)
     l->attempts = 0;
     if (l->is_lookup)
         end(l, DIRECTORY_OK);
+    else if (!l->may_bind(l->owner, buf_str(&l->key)))
+        end(l, DIRECTORY_HELD);
     else
         dir_job_wait(&l->job, DIR_BIND);
 }
@@ -297,10 +300,11 @@ static void start(struct login *l)
 }
 
 void directory_login(struct directory *d, const struct directory_name *name, struct str password,
-                     directory_done_fn *done, void *owner)
+                     directory_may_bind_fn *may_bind, directory_done_fn *done, void *owner)
 {
     struct login *l = new_login(d, name, done, owner);
 
+    l->may_bind = may_bind;
     if (password.n == 0) {
         end(l, DIRECTORY_EMPTY);
         return;

@@ -22,6 +22,7 @@ static const struct {
     [DIRECTORY_LOCKED] = { "locked", false },
     [DIRECTORY_DISABLED] = { "account disabled or expired", false },
     [DIRECTORY_NOT_NOW] = { "not at this time or place", false },
+    [DIRECTORY_HELD] = { "too many wrong passwords of this entry", false },
     [DIRECTORY_NO_KEY] = { "entry without key attribute", true },
     [DIRECTORY_BUSY] = { "directory busy", true },
     [DIRECTORY_UNAVAILABLE] = { "directory unavailable", true },

@@ -17,6 +17,7 @@ enum directory_verdict {
     DIRECTORY_LOCKED,      /* after too many guesses */
     DIRECTORY_DISABLED,    /* the account, or it has expired */
     DIRECTORY_NOT_NOW,     /* not at this time, or not from here */
+    DIRECTORY_HELD,        /* not bound: who asked does not want it now */
     DIRECTORY_NO_KEY,      /* the entry does not show its key: rights, or the wrong attribute */
     DIRECTORY_BUSY,        /* too many wait, here or there */
     DIRECTORY_UNAVAILABLE, /* no server answers (in time) */

@@ -47,6 +47,7 @@ class Client:
         self.host, self.port, self.tls_port, self.ca, self.domain = host, port, tls_port, ca, domain
         self.name, self.password, self.family = name, password, family
         self.sock = None
+        self.source = None  # the address that it connects from, where not any
         self.jid = None
         self.backlog = []
         self.header = None
@@ -60,7 +61,8 @@ class Client:
         return f"{self.name}@{self.domain}"
 
     def connect(self, direct_tls=False, alpn=("xmpp-client",), sni=None):
-        self.sock = socket.create_connection((self.host, self.tls_port if direct_tls else self.port), DEADLINE)
+        self.sock = socket.create_connection((self.host, self.tls_port if direct_tls else self.port), DEADLINE,
+                                             source_address=(self.source, 0) if self.source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if direct_tls:
             self.start_tls(alpn, sni)

@@ -1,0 +1,35 @@
+/* What is said of a connection, kept as long as its exchange. */
+#include "sm/auth/auth_private.h"
+
+static const char *const *copy_names(struct arena *arena, const char *const *names)
+{
+    const char **copy;
+    size_t n = 0;
+
+    if (!names)
+        return NULL;
+    while (names[n])
+        n++;
+    copy = arena_alloc(arena, (n + 1) * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = arena_str(arena, str_from(names[i])).p;
+    return copy;
+}
+
+void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, struct arena *arena)
+{
+    out->host = arena_str(arena, facts->host);
+    out->is_tls = facts->is_tls;
+    out->cb_exporter = arena_str(arena, facts->cb_exporter);
+    out->cb_end_point = arena_str(arena, facts->cb_end_point);
+    out->cb_unique = arena_str(arena, facts->cb_unique);
+    out->mechanisms = copy_names(arena, facts->mechanisms);
+    out->directory = facts->directory ? arena_str(arena, str_from(facts->directory)).p : NULL;
+    out->refused = copy_names(arena, facts->refused);
+    out->is_inside = facts->is_inside;
+    out->access.log_in = copy_names(arena, facts->access.log_in);
+    out->access.log_in_dmz = copy_names(arena, facts->access.log_in_dmz);
+    out->access.outside = copy_names(arena, facts->access.outside);
+    out->address = arena_str(arena, facts->address);
+    out->c2s = arena_str(arena, facts->c2s);
+}
