@@ -17,7 +17,7 @@ import time
 
 from slapd import make_tls
 
-REALM, SUFFIX = "CORP.EXAMPLE.ORG", "DC=corp,DC=example,DC=org"
+REALM, SUFFIX = "CORP.EXAMPLE.COM", "DC=corp,DC=example,DC=com"
 USERS = f"CN=Users,{SUFFIX}"
 STAFF = f"OU=Staff,{SUFFIX}"
 SERVICE = f"CN=sallyport,{USERS}"

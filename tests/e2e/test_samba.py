@@ -80,7 +80,7 @@ HOSTS = {
     "chat": {"filter": f'"(&(sAMAccountName=%u)(memberOf:1.2.840.113556.1.4.1941:=CN=chat,{STAFF}))"'},
     "primary": {"filter": '"(&(sAMAccountName=%u)(primaryGroupID=513))"'},
     "nokey": {"key_attribute": None},
-    "nobase": {"base": '"OU=Nowhere,DC=corp,DC=example,DC=org"'},
+    "nobase": {"base": '"OU=Nowhere,DC=corp,DC=example,DC=com"'},
 }
 
 
