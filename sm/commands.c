@@ -7,9 +7,9 @@
 #include "sm/account.h"
 #include "sm/auth/auth.h"
 #include "sm/backup.h"
-#include "sm/directories.h"
 #include "sm/guessing.h"
 #include "sm/incident.h"
+#include "sm/ldap.h"
 #include "sm/session.h"
 #include "sm/store/store.h"
 
@@ -308,8 +308,9 @@ const struct ctl_command commands_table[] = {
       "A connection manager was taken over: lists who used it, ends their sessions, names whose passwords must change.", incident_run },
     { "store", CTL_ADMIN, 1, 2, "store backup [NAME] | store restored",
       "Copies the database while it is used; or says that it was put back from elsewhere.", backup_run },
-    { "directory", CTL_ADMIN, 0, 3, "directory [explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT]",
-      "Shows the LDAP servers; explains what a login of an account would find; looks an account up; lets an account belong to the entry that has its name now.", directories_run },
+    { "ldap", CTL_ADMIN, 1, 3, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT",
+      "Shows the LDAP servers; tries each from scratch; explains an account's login; looks an account up; lets an account belong to the entry that has "
+      "its name now.", ldap_run },
     { "guesses", CTL_ADMIN, 0, 2, "guesses [forgive ACCOUNT|ADDRESS|C2S]",
       "Shows of whom wrong passwords are counted, and whose budget is used up; makes one whole again.", guessing_run },
     { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },

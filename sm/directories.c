@@ -5,7 +5,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/directory/directory.h"
-#include "sm/explain.h"
 #include "sm/metrics.h"
 #include "sm/store/store.h"
 
@@ -177,150 +176,29 @@ enum err directories_apply(struct sm *sm, struct buf *why)
     return e;
 }
 
+static enum ctl_exit tally_all(const struct sm *sm, struct tally *t)
+{
+    directories_each(sm->directories, count, t);
+    end_directory(t);
+    return t->unserved > 0 ? CTL_CRITICAL : t->down > 0 ? CTL_WARNING : CTL_OK;
+}
+
+enum ctl_exit directories_state(const struct sm *sm)
+{
+    struct tally t = { 0 };
+
+    return tally_all(sm, &t);
+}
+
 enum ctl_exit directories_health(const struct sm *sm, struct ctl_request *r)
 {
     struct tally t = { 0 };
+    enum ctl_exit state;
 
     if (sm->conf->directories.count == 0)
         return CTL_OK;
-    directories_each(sm->directories, count, &t);
-    end_directory(&t);
+    state = tally_all(sm, &t);
     ctl_field_u64(r, "directory_servers_up", t.up);
     ctl_field_u64(r, "directory_servers_down", t.down);
-    return t.unserved > 0 ? CTL_CRITICAL : t.down > 0 ? CTL_WARNING : CTL_OK;
-}
-
-/* --- sallyportctl directory -------------------------------------------------------------------- */
-
-static void add_row(void *owner, const struct directory_server_status *s)
-{
-    struct arena arena = { 0 };
-    struct str cells[] = { str_from(s->directory),
-                           str_from(s->uri),
-                           str_from(s->state),
-                           s->is_chosen ? STR("yes") : STR("no"),
-                           arena_printf(&arena, "%llu", (unsigned long long)(s->since_ms / 1000)),
-                           arena_printf(&arena, "%u", s->search_connections),
-                           arena_printf(&arena, "%u", s->bind_connections),
-                           arena_printf(&arena, "%u", s->waiting),
-                           arena_printf(&arena, "%llu", (unsigned long long)s->logins),
-                           arena_printf(&arena, "%llu", (unsigned long long)s->lost),
-                           s->tls ? str_from(s->tls) : STR("-"),
-                           s->last_error ? str_from(s->last_error) : STR("-") };
-
-    ctl_row(owner, cells);
-    arena_fini(&arena);
-}
-
-static void show_status(struct sm *sm, struct ctl_request *r)
-{
-    static const char *const columns[] = { "directory", "server", "state",  "used", "seconds", "search",
-                                           "bind",      "waiting", "binds", "lost", "tls",     "last_error", NULL };
-    struct tally t = { 0 };
-
-    ctl_columns(r, columns);
-    directories_each(sm->directories, add_row, r);
-    directories_each(sm->directories, count, &t);
-    end_directory(&t);
-    ctl_finish(r, t.unserved > 0 ? CTL_CRITICAL : t.down > 0 ? CTL_WARNING : CTL_OK);
-}
-
-static void add_field(struct ctl_request *r, const char *name, const char *value)
-{
-    if (value)
-        ctl_field(r, name, str_from(value));
-}
-
-static void on_looked_up(void *owner, const struct directory_found *found)
-{
-    struct ctl_request *r = owner;
-
-    add_field(r, "server", found->uri);
-    add_field(r, "filter", found->filter);
-    ctl_field_u64(r, "entries", found->entries);
-    add_field(r, "dn", found->dn);
-    if (found->key.n > 0)
-        ctl_field(r, "key", found->key);
-    if (found->verdict == DIRECTORY_OK)
-        ctl_field(r, "state", str_from(directory_verdict_name(found->state)));
-    add_field(r, "server_said", found->answer);
-    ctl_field(r, "result", str_from(directory_verdict_name(found->verdict)));
-    ctl_finish(r, found->verdict == DIRECTORY_OK ? CTL_OK : CTL_FAILED);
-}
-
-/* NAME ACCOUNT */
-static void run_test(struct sm *sm, struct ctl_request *r, const struct jid *jid)
-{
-    char *name = str_dup(ctl_arg(r, 1));
-    struct directory *d = directories_find(sm->directories, name);
-    struct directory_name who = { .user = jid->local, .host = jid->domain, .jid = jid->bare };
-
-    mem_free(name);
-    if (d) {
-        directory_lookup(d, &who, NULL, on_looked_up, r);
-        return;
-    }
-    ctl_say(r, "there is no directory of this name");
-    ctl_finish(r, CTL_NO_SUCH);
-}
-
-struct acceptance {
-    struct ctl_request *request;
-    char *account;
-};
-
-static void on_accepted(void *owner, enum err e, int64_t changes)
-{
-    struct acceptance *a = owner;
-    enum ctl_exit code = e != ERR_OK ? CTL_FAILED : changes == 0 ? CTL_NO_SUCH : CTL_OK;
-
-    if (code == CTL_OK) {
-        audit("directory-accepted", kv_text("account", a->account), kv_text("by", "administrator"));
-        ctl_say(a->request, "%s: belongs to the entry that logs in next", a->account);
-    } else {
-        ctl_say(a->request, code == CTL_FAILED ? "the store failed: %s" : "there is no account %s",
-                code == CTL_FAILED ? err_text(e) : a->account);
-    }
-    ctl_finish(a->request, code);
-    mem_free(a->account);
-    mem_free(a);
-}
-
-static void run_accept(struct sm *sm, struct ctl_request *r, const struct jid *jid)
-{
-    struct acceptance *a = mem_new(struct acceptance);
-    struct store_tx *tx = store_begin(sm->store);
-
-    a->request = r;
-    a->account = str_dup(jid->bare);
-    store_add(tx, STORE_ACCOUNT_ACCEPT);
-    store_bind_text(tx, jid->bare);
-    store_submit(tx, on_accepted, a);
-}
-
-void directories_run(void *app, struct ctl_request *r)
-{
-    struct sm *sm = app;
-    size_t n = ctl_arg_count(r);
-    bool is_test = n == 3 && str_is(ctl_arg(r, 0), "test"), is_accept = n == 2 && str_is(ctl_arg(r, 0), "accept"),
-         is_explain = n == 2 && str_is(ctl_arg(r, 0), "explain");
-    struct arena arena = { 0 };
-    struct jid jid = { 0 };
-
-    if (n == 0) {
-        show_status(sm, r);
-    } else if (!is_test && !is_accept && !is_explain) {
-        ctl_say(r, "expected directory, directory explain ACCOUNT, directory test NAME ACCOUNT, or directory accept ACCOUNT");
-        ctl_finish(r, CTL_USAGE);
-    } else if (jid_parse(ctl_arg(r, n - 1), &arena, &jid) != ERR_OK || !jid_is_bare(&jid) || !str_is_set(jid.local)) {
-        ctl_say(r, "expected an address like user@example.com");
-        ctl_finish(r, CTL_USAGE);
-    } else if (is_explain) {
-        explain_run(sm, r, &jid);
-    } else if (is_test) {
-        run_test(sm, r, &jid);
-    } else {
-        run_accept(sm, r, &jid);
-    }
-    arena_fini(&arena);
+    return state;
 }

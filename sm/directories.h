@@ -13,7 +13,6 @@ void directories_stop(struct sm *sm);
 
 /* Fields for status; the health that they mean. */
 enum ctl_exit directories_health(const struct sm *sm, struct ctl_request *r);
-/* sallyportctl directory … */
-void directories_run(void *app, struct ctl_request *r);
+enum ctl_exit directories_state(const struct sm *sm); /* the health alone */
 
 #endif

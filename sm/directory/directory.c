@@ -6,7 +6,7 @@
 
 /* --- one directory ----------------------------------------------------------------------------- */
 
-static void unref_set(struct directories *ds)
+void dir_set_unref(struct directories *ds)
 {
     ASSERT(ds->refs > 0);
     if (--ds->refs == 0)
@@ -21,7 +21,7 @@ void dir_unref(struct directory *d)
     mem_free(d->servers);
     mem_free(d->lookup_error);
     dir_options_fini(&d->options);
-    unref_set(d->set);
+    dir_set_unref(d->set);
     mem_free(d);
 }
 
@@ -95,7 +95,7 @@ void directories_close(struct directories *ds)
     ds->changed = NULL;
     while (!list_is_empty(&ds->all))
         close_directory(CONTAINER_OF(list_first(&ds->all), struct directory, at));
-    unref_set(ds);
+    dir_set_unref(ds);
 }
 
 struct directory *directories_find(struct directories *ds, const char *name)

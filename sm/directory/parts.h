@@ -65,6 +65,7 @@ struct directories {
     struct directory_counters counters;
     uint32_t openings;
     uint32_t refs;
+    bool is_checking;
     bool is_closed;
 };
 
@@ -144,5 +145,6 @@ void dir_jobs_fail_all(struct directory *d);
 bool dir_is_answered(struct dir_conn *c, const struct dir_answer *answer);
 
 void dir_unref(struct directory *d); /* directory.c */
+void dir_set_unref(struct directories *ds);
 
 #endif

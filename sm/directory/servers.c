@@ -274,6 +274,7 @@ void dir_servers_open(struct directory *d)
         s->rank = (uint32_t)i;
         append(d, s);
     }
+    (void)dir_pool_chosen(d); /* the first */
     dir_servers_tick(d);
 }
 

@@ -46,7 +46,7 @@ class Place(Site):
         self.cluster.start("sm-1")
 
     def explain(self, name):
-        done = self.cluster.ctl("--json", "sm-1", "directory", "explain", f"{name}@{DOMAIN}")
+        done = self.cluster.ctl("--json", "sm-1", "ldap", "explain", f"{name}@{DOMAIN}")
         return json.loads(done.stdout), done.returncode
 
     def refused(self):
@@ -188,9 +188,9 @@ def test_a_name_that_belongs_to_somebody_else_now_is_explained(place, server):
 def test_a_host_without_directory_is_explained(place):
     p = place("")
     p.cluster.adduser("lisa", "password of lisa")
-    done = p.cluster.ctl("--json", "sm-1", "directory", "explain", "lisa@localhost")
+    done = p.cluster.ctl("--json", "sm-1", "ldap", "explain", "lisa@localhost")
     assert done.returncode == 0 and found(json.loads(done.stdout), "answer") == ["yes, with the right password"]
-    done = p.cluster.ctl("--json", "sm-1", "directory", "explain", "lisa@elsewhere.example")
+    done = p.cluster.ctl("--json", "sm-1", "ldap", "explain", "lisa@elsewhere.example")
     assert done.returncode != 0 and "not served here" in done.stdout
 
 

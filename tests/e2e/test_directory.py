@@ -55,7 +55,7 @@ class Site:
 
     def rows(self):
         import json
-        done = self.cluster.ctl("--json", "sm-1", "directory")
+        done = self.cluster.ctl("--json", "sm-1", "ldap", "status")
         return json.loads(done.stdout), done.returncode
 
     def wait_state(self, uri, state, timeout=30):
@@ -183,22 +183,22 @@ def test_an_administrator_gives_the_account_to_the_new_entry(shared, one, unique
     one.delete(name)
     one.add_person(name)
     assert shared.auth(name) == "not-authorized"
-    assert shared.cluster.ctl("sm-1", "directory", "accept", f"{name}@{DOMAIN}").returncode == 0
+    assert shared.cluster.ctl("sm-1", "ldap", "accept", f"{name}@{DOMAIN}").returncode == 0
     assert shared.auth(name) == "success"
     assert shared.auth(name) == "success"
     shared.cluster.wait_event("sm-1", "directory-accepted", account=f"{name}@{DOMAIN}")
-    assert shared.cluster.ctl("sm-1", "directory", "accept", f"nobody@{DOMAIN}").returncode == 66
+    assert shared.cluster.ctl("sm-1", "ldap", "accept", f"nobody@{DOMAIN}").returncode == 66
 
 
 def test_administrators_see_each_step(shared, one, unique):
     name = one.add_person(unique("seen"))
-    done = shared.cluster.ctl("sm-1", "directory", "test", "corp", f"{name}@{DOMAIN}")
+    done = shared.cluster.ctl("sm-1", "ldap", "test", "corp", f"{name}@{DOMAIN}")
     assert done.returncode == 0, done.stdout + done.stderr
     for text in (one.ldaps, f"(&(objectClass=inetOrgPerson)(uid={name}))", f"uid={name},ou=people,{SUFFIX}", "key"):
         assert text in done.stdout
-    done = shared.cluster.ctl("sm-1", "directory", "test", "corp", f"nobody@{DOMAIN}")
+    done = shared.cluster.ctl("sm-1", "ldap", "test", "corp", f"nobody@{DOMAIN}")
     assert done.returncode == 70 and "no entry" in done.stdout + done.stderr
-    assert shared.cluster.ctl("sm-1", "directory", "test", "nowhere", f"{name}@{DOMAIN}").returncode == 66
+    assert shared.cluster.ctl("sm-1", "ldap", "test", "nowhere", f"{name}@{DOMAIN}").returncode == 66
     rows, code = shared.rows()
     assert code == 0 and rows[0]["tls"].startswith("TLS1.") and rows[0]["used"] == "yes"
 

@@ -98,7 +98,7 @@ class Site:
         return "success" if local(answer) == "success" else condition(answer)
 
     def explain(self, name):
-        return self.cluster.ctl("sm-1", "directory", "explain", f"{name}@{self.domain}")
+        return self.cluster.ctl("sm-1", "ldap", "explain", f"{name}@{self.domain}")
 
 
 def tried(server, recipe, dns):

@@ -1,5 +1,6 @@
 """The servers of a directory: who the service account is, TLS, fail-over, health; against real slapd. RFC 4513, RFC 4511."""
 import concurrent.futures
+import json
 import os
 import time
 
@@ -51,7 +52,21 @@ def two(one):
 
 
 @pytest.fixture(scope="module")
-def site(one, two):
+def open_one(one):
+    """It gives away too much, three entries at a time; its certificate is good for long."""
+    certify(one.tls, "long", "/CN=directory", "IP:127.0.0.1", days=400)
+    server = Slapd(tls=one.tls, certificate="long", conf="sizelimit size.soft=3 size.hard=3")
+    server.kill()
+    server.conf.write_text(server.conf.read_text().replace("by anonymous auth", f'by dn="{SERVICE}" read by anonymous auth'))
+    server.start()
+    for n in range(5):
+        server.add_person(f"open-{n}")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def site(one, two, open_one):
     from cluster import Cluster
     made = []
 
@@ -59,7 +74,7 @@ def site(one, two):
         made.append(Cluster(*options))
         return made[-1]
 
-    yield Servers(new, one.section(uris=[one.ldaps, one.ldap, one.ldapi, two.ldaps, two.ldap, two.ldapi]))
+    yield Servers(new, one.section(uris=[one.ldaps, one.ldap, one.ldapi, two.ldaps, two.ldap, two.ldapi, open_one.ldaps]))
     made[0].down()
 
 
@@ -101,3 +116,82 @@ def test_keys_that_others_can_read_are_refused(site, one):
     finally:
         key.chmod(0o600)
     site.wait_state(one.ldaps, "up")
+
+
+# --- ldap check -------------------------------------------------------------------------------------------------------------------------------
+
+
+def check(site, *name):
+    """Rows by step of each server, and the exit code."""
+    done = site.cluster.ctl("--json", "ldap", "check", *name)
+    found = {}
+    for row in json.loads(done.stdout):
+        found.setdefault(row["server"], {})[row["step"]] = row
+    return found, done.returncode
+
+
+def test_check_shows_each_step_of_a_server_that_is_well(site, one, unique):
+    one.add_person(unique("checked"))
+    site.use(one.section(), one.ldaps)
+    rows, code = check(site)
+    rows = rows[one.ldaps]
+    assert code == 1 and rows["certificate"]["result"] == "warning", "29 days are left"
+    assert {r for s, r in ((s, row["result"]) for s, row in rows.items()) if s != "certificate"} <= {"ok", "note"}, rows
+    assert f"127.0.0.1:{one.tls_port}" in rows["connect"]["detail"] and rows["tls"]["detail"].startswith("TLS1.") and rows["bind"]["detail"] == "simple"
+    assert SUFFIX in rows["root"]["detail"] and "paging" in rows["controls"]["detail"].split("not")[0]
+    assert "entryUUID can be read" in rows["key"]["detail"] and "cannot be read" in rows["userPassword"]["detail"]
+    assert "CN=directory" in rows["certificate"]["detail"] and "CN=ca" in rows["certificate"]["detail"]
+    assert list(rows) == ["resolve", "connect", "tls", "bind", "certificate", "root", "controls", "base", "clock", "key", "userPassword", "limits",
+                          "in-chain"]
+
+
+def test_check_says_what_is_wrong_and_goes_on_with_the_next_server(site, one, two, unique):
+    one.add_person(unique("checked"))
+    two.kill()
+    try:
+        site.use(one.section(uris=[two.ldaps, one.ldaps, one.ldap], ca=f'"{one.tls}/other-ca.pem"'))
+        rows, code = check(site, "corp")
+        assert code == 2 and rows[two.ldaps]["connect"]["result"] == "failed" and "refused" in rows[two.ldaps]["connect"]["detail"]
+        for uri in (one.ldaps, one.ldap):
+            assert rows[uri]["tls"]["result"] == "failed" and "issuer is unknown" in rows[uri]["tls"]["detail"]
+            assert "signed by CN=ca" in rows[uri]["certificate"]["detail"] and "bind" not in rows[uri]
+    finally:
+        two.start()
+    done = site.cluster.ctl("ldap", "check", "nowhere")
+    assert done.returncode == 66 and "no directory" in done.stderr
+
+
+def test_check_warns_of_passwords_that_can_be_read_and_of_limits(site, one, open_one):
+    site.use(one.section(uris=[open_one.ldaps]), open_one.ldaps)
+    rows, code = check(site)
+    rows = rows[open_one.ldaps]
+    assert code == 1 and rows["userPassword"]["result"] == "warning" and rows["limits"]["detail"].startswith("it gives 3 entries at once, more in pages")
+    assert rows["certificate"]["result"] == "ok"
+    site.use(one.section(uris=[open_one.ldaps], base='"ou=nowhere,dc=example,dc=org"'), open_one.ldaps)
+    rows, code = check(site)
+    assert code == 2 and rows[open_one.ldaps]["base"]["result"] == "failed"
+    site.use(one.section(uris=[open_one.ldaps], key_attribute='"objectGUID"'), open_one.ldaps)
+    rows, code = check(site)
+    assert code == 2 and rows[open_one.ldaps]["key"]["result"] == "failed"
+    site.use(one.section(uris=[open_one.ldaps], bind_dn='"cn=nobody,dc=example,dc=org"'))
+    rows, code = check(site)
+    assert code == 2 and rows[open_one.ldaps]["bind"]["result"] == "failed" and "nvalid credentials" in rows[open_one.ldaps]["bind"]["detail"]
+
+
+def test_check_of_a_server_that_hangs_ends_and_holds_up_nobody(site, one, two, unique):
+    name = one.add_person(unique("hung"))
+    site.use(one.section(uris=[one.ldaps, two.ldaps], connect_timeout='"500ms"'), one.ldaps, two.ldaps)
+    old = site.login(name)
+    two.stop()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            checking = pool.submit(check, site)
+            rounds = 0
+            while not checking.done() or rounds == 0:
+                old.ping()
+                rounds += 1
+            rows, code = checking.result()
+    finally:
+        two.go_on()
+        old.close()
+    assert code == 2 and rows[two.ldaps]["tls"]["result"] == "failed" and rows[one.ldaps]["key"]["result"] == "ok"

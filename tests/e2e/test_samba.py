@@ -50,7 +50,7 @@ class Site:
         return self.cluster.wait_event("sm-1", event, claimed=claimed, detail=detail)
 
     def row(self, name):
-        return next(r for r in json.loads(self.cluster.ctl("--json", "sm-1", "directory").stdout) if r["directory"] == name)
+        return next(r for r in json.loads(self.cluster.ctl("--json", "sm-1", "ldap", "status").stdout) if r["directory"] == name)
 
     def wait_row(self, name, is_there, timeout=30):
         """The server's row of a section, once it is as wanted."""
@@ -61,7 +61,7 @@ class Site:
         return row
 
     def test(self, jid, host="sam"):
-        return self.cluster.ctl("sm-1", "directory", "test", host, f"{jid}@{host}.example")
+        return self.cluster.ctl("sm-1", "ldap", "test", host, f"{jid}@{host}.example")
 
 
 @pytest.fixture(scope="module")

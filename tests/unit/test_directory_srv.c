@@ -1,5 +1,6 @@
-/* SRV records as DNS messages have them: what is read, what is left out, in which order servers are used. */
+/* SRV records as DNS messages have them: what is read, what is left out, in which order servers are used; the times of servers. */
 #include "common/base.h"
+#include "sm/directory/check.h"
 #include "sm/directory/srv.h"
 
 #include <stdlib.h>
@@ -187,6 +188,25 @@ static void places_follow_weights(void **state)
     assert_true(dir_srv_place(5, 0.5) == dir_srv_place(5, 0.5));
 }
 
+/* As "20260102030405Z": RFC 4517 §3.3.13; a CSN has a number behind it. */
+static void times_of_directories_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t s; /* -1: refused */
+    } rows[] = { { "19700101000001Z", 1 },          { "20261123031500.0Z", 1795403700 }, { "20261123031500.123456Z#000000#000#000000", 1795403700 },
+                 { "2026112303150Z", -1 },           { "20261123031500", -1 },            { "x", -1 },
+                 { "", -1 },                         { "2026-11-23T03:15:00Z", -1 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t s = -1;
+
+        assert_int_equal(directory_check_time(str_from(rows[i].text), &s), rows[i].s >= 0);
+        assert_int_equal(s, rows[i].s);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -195,6 +215,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_used_is_left_out),
         cmocka_unit_test(what_is_no_message_is_refused_at_any_length),
         cmocka_unit_test(places_follow_weights),
+        cmocka_unit_test(times_of_directories_are_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
