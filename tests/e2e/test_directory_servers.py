@@ -2,10 +2,13 @@
 import concurrent.futures
 import json
 import os
+import socket
+import subprocess
 import time
 
 import pytest
 
+import slapd
 from slapd import SERVICE, SUFFIX, Slapd, certify
 from test_directory import DOMAIN, Site
 from test_sasl import condition
@@ -13,7 +16,14 @@ from xmpp import local
 
 PEER = rf'authz-regexp "gidNumber=[0-9]+\\+uidNumber={os.geteuid()},cn=peercred,cn=external,cn=auth" "{SERVICE}"'
 MAPPED = PEER + f'\nTLSVerifyClient try\nauthz-regexp "cn=session-manager" "{SERVICE}"'
-KEY = "more entryUUID: 11111111-2222-3333-4444-{:012d}"
+ODD = {  # servers that differ by what stands in slapd.conf: certificate, further lines
+    "misnamed": ("misnamed", ""),
+    "expired": ("expired", ""),
+    "without StartTLS": ("server", ""),
+    "TLS 1.1": ("server", "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.1"),
+    "TLS 1.2": ("server", "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.2"),
+    "impatient": ("server", "idletimeout 1"),
+}
 
 
 class Servers(Site):
@@ -66,7 +76,21 @@ def open_one(one):
 
 
 @pytest.fixture(scope="module")
-def site(one, two, open_one):
+def odd(one):
+    certify(one.tls, "misnamed", "/CN=directory", "IP:127.0.0.9", "DNS:other.example")
+    certify(one.tls, "expired", "/CN=directory", "IP:127.0.0.1", start=10)
+    servers = {name: Slapd(tls=one.tls, certificate=certificate, conf=conf) for name, (certificate, conf) in ODD.items()}
+    without = servers["without StartTLS"]
+    without.kill()
+    without.conf.write_text("".join(line for line in without.conf.read_text().splitlines(True) if not line.startswith("TLS")))
+    without.process = slapd.local.launch(without.folder, [without.ldap], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield servers
+    for server in servers.values():
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def site(one, two, open_one, odd):
     from cluster import Cluster
     made = []
 
@@ -74,8 +98,16 @@ def site(one, two, open_one):
         made.append(Cluster(*options))
         return made[-1]
 
-    yield Servers(new, one.section(uris=[one.ldaps, one.ldap, one.ldapi, two.ldaps, two.ldap, two.ldapi, open_one.ldaps]))
+    yield Servers(new, one.section(uris=[one.ldaps, one.ldap, one.ldapi, two.ldaps, two.ldap, two.ldapi, open_one.ldaps, odd["without StartTLS"].ldap,
+                                         *(s.ldaps for s in odd.values())]))
     made[0].down()
+
+
+def shared_person(servers, name):
+    """The same person of all these servers, which stand for replicas."""
+    for server in servers:
+        server.add_person(name, more="entryUUID: 11111111-2222-3333-5555-%012d\n" % int(name.rsplit("-", 1)[1]))
+    return name
 
 
 def external(server, uris, certificate=None, **keys):
@@ -116,6 +148,161 @@ def test_keys_that_others_can_read_are_refused(site, one):
     finally:
         key.chmod(0o600)
     site.wait_state(one.ldaps, "up")
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind, scheme, reason", [("misnamed", "ldaps", "name"), ("expired", "ldaps", "expired"), ("without StartTLS", "ldap", "StartTLS"),
+                                                  ("TLS 1.1", "ldaps", "TLS")])
+def test_a_server_that_cannot_be_believed_gets_no_password(site, one, odd, unique, kind, scheme, reason):
+    uri = getattr(odd[kind], scheme)
+    name = odd[kind].add_person(unique("unsafe"))
+    site.use(one.section(uris=[uri]))
+    assert reason in site.down(uri)
+    assert site.auth(name) == "temporary-auth-failure"
+    row = site.wait_state(uri, "down")
+    assert int(row["search"]) == int(row["bind"]) == int(row["binds"]) == 0
+
+
+def test_tls_1_2_is_enough(site, one, odd, unique):
+    server = odd["TLS 1.2"]
+    site.use(one.section(uris=[server.ldaps]), server.ldaps)
+    assert site.wait_state(server.ldaps, "up")["tls"].startswith("TLS1.2 ")
+    assert site.auth(server.add_person(unique("older"))) == "success"
+
+
+# --- connections that end, servers that come and go -------------------------------------------------------------------------------------------
+
+
+def test_a_referral_is_not_followed(site, one, unique):
+    """RFC 4511 §4.1.10, §4.5.3: a reference among the entries of a search, and an answer that is nothing else."""
+    name = unique("referred")
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.1", 0))
+        elsewhere.listen()
+        elsewhere.setblocking(False)
+        there = f"ldap://127.0.0.1:{elsewhere.getsockname()[1]}"
+        one.modify(f"dn: ou={name},{SUFFIX}\nchangetype: add\nobjectClass: organizationalUnit\nou: {name}\n")
+        one.modify(f"dn: ou=away,ou={name},{SUFFIX}\nchangetype: add\nobjectClass: referral\nobjectClass: extensibleObject\nou: away\n"
+                   f"ref: {there}/ou=away,ou={name},{SUFFIX}\n")
+        one.add_person(name, dn=f"uid={name},ou={name},{SUFFIX}")
+        site.use(one.section(base=f'"ou={name},{SUFFIX}"'), one.ldaps)
+        assert site.auth(name) == "success"
+        site.use(one.section(base=f'"ou=away,ou={name},{SUFFIX}"'), one.ldaps)
+        assert site.auth(name) == "temporary-auth-failure"
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def test_connections_that_the_server_ends_are_made_anew(site, one, odd, unique):
+    server = odd["impatient"]
+    name = server.add_person(unique("idle"))
+    site.use(one.section(uris=[server.ldaps]), server.ldaps)
+    since = len(site.cluster.audit("sm-1"))
+    assert site.auth(name) == "success"
+    deadline = time.monotonic() + 20
+    while int(site.rows()[0][0]["lost"]) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert site.auth(name) == "success"
+    assert not site.cluster.events("sm-1", "directory-down", since=since), "that is no failure"
+
+
+def test_no_more_connections_than_configured(site, one, unique):
+    names = [one.add_person(unique("few")) for _ in range(4)]
+    site.use(one.section(search_connections="1", bind_connections="2"), one.ldaps)
+    clients = [site.client() for _ in range(30)]
+    most = 0
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        list(pool.map(lambda c: c.direct(), clients))
+        jobs = [pool.submit(c.auth_plain, names[i % 4], "secret") for i, c in enumerate(clients)]
+        while not all(j.done() for j in jobs):
+            table = subprocess.run(["ss", "-Htn", "state", "established", f"dport = :{one.tls_port}"], capture_output=True, text=True, check=True).stdout
+            most = max(most, len(table.splitlines()))
+    assert {local(j.result()) for j in jobs} == {"success"}
+    assert 1 <= most <= 3
+    for c in clients:
+        c.close()
+
+
+def test_a_server_that_is_started_again_needs_no_restart_here(site, one, two, unique):
+    name = two.add_person(unique("again"))
+    site.use(one.section(uris=[two.ldaps], retry="1s"), two.ldaps)
+    session = site.login(name)
+    two.kill()
+    try:
+        assert site.auth(name) == "temporary-auth-failure"
+        session.ping()
+    finally:
+        two.start()
+    site.wait_state(two.ldaps, "up")
+    assert site.auth(name) == "success"
+    session.ping()
+    session.close()
+
+
+def test_a_server_that_flaps_takes_nobody_with_it(site, one, two, unique):
+    name = shared_person([one, two], unique("flap"))
+    site.use(one.section(uris=[two.ldaps, one.ldaps], retry="1s"), one.ldaps, two.ldaps)
+    assert site.auth(name) == "success"
+    since = len(site.cluster.audit("sm-1"))
+    for _ in range(3):
+        two.kill()
+        try:
+            assert site.auth(name) == "success"
+            site.wait_state(two.ldaps, "down")
+        finally:
+            two.start()
+        site.wait_state(two.ldaps, "up")
+        assert site.auth(name) == "success"
+        assert [r["server"] for r in site.rows()[0] if r["used"] == "yes"] == [one.ldaps], "not back before failback"
+    assert len(site.cluster.events("sm-1", "directory-down", since=since)) == 3
+    assert len(site.cluster.events("sm-1", "directory-up", since=since)) == 3
+
+
+def test_500_logins_while_one_of_two_servers_hangs(site, one, two, unique):
+    """Whoever has a session notices nothing; every login succeeds or is answered."""
+    names = [shared_person([one, two], unique("many")) for _ in range(8)]
+    site.use(one.section(uris=[two.ldaps, one.ldaps]), one.ldaps, two.ldaps)
+    old, alice, bob = site.login(names[0]), site.cluster.online("alice"), site.cluster.online("bob")
+    answers, rounds, during = [], 0, 0
+
+    def login(number):
+        c = site.client()
+        c.direct()
+        answer = c.auth_plain(name=names[number % 8], password="secret")
+        c.close()
+        return "success" if local(answer) == "success" else condition(answer)
+
+    first = [site.client() for _ in range(20)]
+    for c in first:
+        c.direct()
+    two.stop()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            jobs = [pool.submit(c.auth_plain, names[i % 8], "secret") for i, c in enumerate(first)]
+            old.ping()
+            assert not any(j.done() for j in jobs), "a session's ping is answered while all logins wait for the server that hangs"
+            jobs += [pool.submit(login, n) for n in range(480)]
+            while not all(j.done() for j in jobs):
+                pending = sum(not j.done() for j in jobs)
+                old.ping()
+                alice.message(bob.bare, f"round {rounds}")
+                bob.expect("message", body=f"round {rounds}")
+                rounds, during = rounds + 1, during + (pending > 0)
+            for j in jobs:
+                answer = j.result()
+                answers.append(answer if isinstance(answer, str) else "success" if local(answer) == "success" else condition(answer))
+    finally:
+        two.go_on()
+    assert len(answers) == 500 and set(answers) <= {"success", "temporary-auth-failure"}, set(answers)
+    assert answers.count("success") >= 480, answers.count("success")
+    assert during >= 5, "sessions were served all the while"
+    assert len(site.cluster.events("sm-1", "directory-down", server=two.ldaps)) >= 1
+    for c in [old, alice, bob, *first]:
+        c.close()
+    site.wait_state(two.ldaps, "up")
 
 
 # --- ldap check -------------------------------------------------------------------------------------------------------------------------------
