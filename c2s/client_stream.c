@@ -3,6 +3,7 @@
 
 #include "c2s/alone.h"
 #include "c2s/gate.h"
+#include "c2s/metrics.h"
 #include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -233,6 +234,15 @@ void client_stream_write_features(struct client *c, struct str features)
 
 /* --- the facts -------------------------------------------------------------------------------- */
 
+/* The connection goes on as if it had shown none. */
+static void refuse_certificate(const struct client *c, const char *addr, const char *why)
+{
+    metric_inc(&c2s_metric_certificates_refused);
+    audit_warning("client-certificate-refused", kv_text("address", addr),
+                  kv_str("host", c->host->announced.name),
+                  kv_text("reason", why ? why : "the certificate does not verify"));
+}
+
 void client_stream_write_open(struct client *c, bool is_lost, struct buf *out)
 {
     struct arena arena = { 0 };
@@ -243,8 +253,7 @@ void client_stream_write_open(struct client *c, bool is_lost, struct buf *out)
         conn_tls_facts(c->conn, &arena, &tls);
     address_text(c->ip, c->ip_bytes, c->port, addr);
     if (tls.has_peer_cert && !tls.is_peer_verified && !is_lost)
-        audit_warning("client-certificate-refused", kv_text("address", addr),
-                      kv_str("host", c->host->announced.name));
+        refuse_certificate(c, addr, tls.peer_refusal);
     control_write_open(out, &(struct control_open){
                                 .host = c->host->announced.name,
                                 .addr = str_from(addr),

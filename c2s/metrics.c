@@ -23,6 +23,8 @@ COUNTER(c2s_metric_handshakes, "tls_handshakes_total",
         "TLS handshakes with clients that were completed.");
 COUNTER(c2s_metric_handshakes_failed, "tls_handshakes_failed_total",
         "TLS handshakes with clients that failed.");
+COUNTER(c2s_metric_certificates_refused, "client_certificates_refused_total",
+        "Certificates of clients that did not verify.");
 COUNTER(c2s_metric_logins, "logins_total", "Sessions that session managers opened.");
 COUNTER(c2s_metric_stream_errors, "stream_errors_total",
         "Streams that were ended with a stream error.");
@@ -46,7 +48,7 @@ static struct metric certificate_expiry =
 static struct metric *const all[] = {
     &c2s_metric_accepted, &c2s_metric_refused, &c2s_metric_strangers,         &c2s_metric_clients,
     &c2s_metric_sessions,          &c2s_metric_unauthenticated, &c2s_metric_handshakes,
-    &c2s_metric_handshakes_failed, &c2s_metric_logins,          &c2s_metric_stream_errors,
+    &c2s_metric_handshakes_failed, &c2s_metric_certificates_refused, &c2s_metric_logins,          &c2s_metric_stream_errors,
     &c2s_metric_elements_up,       &c2s_metric_elements_down,   &c2s_metric_bytes_up,
     &c2s_metric_bytes_down,        &c2s_metric_repeated,        &c2s_metric_slowed,
     &c2s_metric_dropped,           &c2s_metric_violations,      &c2s_metric_parked,

@@ -11,6 +11,7 @@ extern struct metric c2s_metric_clients;
 extern struct metric c2s_metric_sessions;
 extern struct metric c2s_metric_unauthenticated;
 extern struct metric c2s_metric_handshakes;
+extern struct metric c2s_metric_certificates_refused;
 extern struct metric c2s_metric_handshakes_failed;
 extern struct metric c2s_metric_logins;
 extern struct metric c2s_metric_stream_errors;

@@ -48,6 +48,19 @@ static ssize_t on_push(gnutls_transport_ptr_t to, const void *bytes, size_t n)
     return (ssize_t)n;
 }
 
+enum { MAX_HANDSHAKE_BYTES = 2 * TLS_MAX_PEER_BYTES };
+
+static const char *refusal_of(unsigned status)
+{
+    return status & GNUTLS_CERT_REVOKED              ? "the certificate is revoked"
+           : status & GNUTLS_CERT_SIGNER_NOT_FOUND   ? "the certificate's issuer is not known"
+           : status & GNUTLS_CERT_EXPIRED            ? "the certificate has expired"
+           : status & GNUTLS_CERT_NOT_ACTIVATED      ? "the certificate is not valid yet"
+           : status & GNUTLS_CERT_PURPOSE_MISMATCH   ? "the certificate is for another purpose"
+           : status & GNUTLS_CERT_INSECURE_ALGORITHM ? "the certificate's algorithm is too weak"
+                                                     : "the certificate does not verify";
+}
+
 /* Inside the handshake, so that the other side gets the alert that says what is wrong. */
 static int on_verify(gnutls_session_t gs)
 {
@@ -56,11 +69,7 @@ static int on_verify(gnutls_session_t gs)
 
     if (gnutls_certificate_verify_peers2(gs, &status) == 0 && status == 0)
         return 0;
-    s->reason = status & GNUTLS_CERT_REVOKED            ? "the certificate is revoked"
-                : status & GNUTLS_CERT_SIGNER_NOT_FOUND ? "the certificate's issuer is not known"
-                : status & GNUTLS_CERT_EXPIRED          ? "the certificate has expired"
-                : status & GNUTLS_CERT_NOT_ACTIVATED    ? "the certificate is not valid yet"
-                                                        : "the certificate does not verify";
+    s->reason = refusal_of(status);
     return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
@@ -76,6 +85,8 @@ static void set_up_server(struct tls_session *s)
         s->s, c->client_auth == TLS_CLIENT_AUTH_ASK ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_REQUIRE);
     if (c->client_auth == TLS_CLIENT_AUTH_REQUIRE)
         gnutls_session_set_verify_function(s->s, on_verify);
+    else /* strangers: GnuTLS keeps what they show as long as the session lives */
+        gnutls_handshake_set_max_packet_length(s->s, MAX_HANDSHAKE_BYTES);
 }
 
 struct tls_session *tls_session_new(struct tls_creds *creds, bool is_server, const char *sni)
@@ -322,22 +333,52 @@ static void add_pem(const gnutls_datum_t *der, struct buf *pem)
     gnutls_free(text.data);
 }
 
+static bool is_too_long(const gnutls_datum_t *chain, unsigned count)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        bytes += chain[i].size;
+    return count > TLS_MAX_PEER_CERTS || bytes > TLS_MAX_PEER_BYTES;
+}
+
+/* NULL: it verifies. Of a client that was asked, that its certificate is for clients (RFC 5280
+ * §4.2.1.12): one without the extension is for anything. */
+static const char *verify_peer(struct tls_session *s)
+{
+    gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                      .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT };
+    bool is_asked = s->is_server && s->creds->client_auth == TLS_CLIENT_AUTH_ASK;
+    unsigned status = 0;
+    int r;
+
+    if (!s->creds->has_ca)
+        return "no CA is configured";
+    r = gnutls_certificate_verify_peers(s->s, &purpose, is_asked ? 1 : 0, &status);
+    return r == 0 && status == 0 ? NULL : refusal_of(status);
+}
+
 static void add_peer(struct tls_session *s, struct arena *arena, struct tls_facts *f)
 {
-    unsigned count = 0, status = 0;
+    unsigned count = 0;
     const gnutls_datum_t *chain = gnutls_certificate_get_peers(s->s, &count);
     gnutls_x509_crt_t leaf;
     struct buf pem = { 0 };
 
     if (!chain || count == 0)
         return;
+    if (is_too_long(chain, count)) {
+        f->has_peer_cert = true;
+        f->peer_refusal = "the chain is too long";
+        return;
+    }
     ASSERT(gnutls_x509_crt_init(&leaf) == GNUTLS_E_SUCCESS);
     if (gnutls_x509_crt_import(leaf, &chain[0], GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS) {
         f->has_peer_cert = true;
         f->peer_expiry = gnutls_x509_crt_get_expiration_time(leaf);
         add_peer_names(leaf, arena, f);
-        f->is_peer_verified =
-            s->creds->has_ca && gnutls_certificate_verify_peers2(s->s, &status) == 0 && status == 0;
+        f->peer_refusal = verify_peer(s);
+        f->is_peer_verified = !f->peer_refusal;
     }
     gnutls_x509_crt_deinit(leaf);
     for (unsigned i = 0; i < count; i++)

@@ -21,6 +21,10 @@ struct tls_cert {
  * handshake fails then. */
 enum tls_client_auth { TLS_CLIENT_AUTH_NONE, TLS_CLIENT_AUTH_ASK, TLS_CLIENT_AUTH_REQUIRE };
 
+/* A chain of a client that was asked. Above it the chain is not verified; far above, GnuTLS refuses
+ * the handshake. */
+enum { TLS_MAX_PEER_CERTS = 8, TLS_MAX_PEER_BYTES = 16 * 1024 };
+
 struct tls_options {
     const struct tls_cert
         *certs; /* a server picks by SNI among their names, the first when none fits */
@@ -77,9 +81,11 @@ struct tls_facts {
     struct str cb_end_point; /* tls-server-end-point, RFC 5929 */
     struct str cb_unique;    /* tls-unique, RFC 5929; below TLS 1.3 only */
     bool has_peer_cert;
-    bool is_peer_verified;   /* chain and dates against ca_file, and not revoked; says nothing about
-                                names */
-    struct str peer_chain;   /* PEM, leaf first */
+    bool is_peer_verified;   /* chain and dates against ca_file, and not revoked; where a client was
+                                asked, also that it is for clients (extendedKeyUsage), and within
+                                the limits below; says nothing about names */
+    const char *peer_refusal; /* why it is not verified: a constant; NULL: it is, or there is none */
+    struct str peer_chain;   /* PEM, leaf first; absent above the limits */
     const struct str *peer_dns_names;
     size_t peer_dns_count;
     int64_t peer_expiry;     /* seconds since 1970 */

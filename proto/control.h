@@ -87,8 +87,10 @@ struct control_open {
                      comes next */
     struct str tls, cipher, sni, alpn;             /* absent without TLS */
     struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes; absent where there is none */
-    struct str chain;  /* PEM of a client chain that c2s verified; absent */
+    struct str chain;  /* PEM, leaf first, of a client chain that c2s verified; absent. Above
+                          CONTROL_MAX_CHAIN: ERR_LIMIT */
 };
+enum { CONTROL_MAX_CHAIN = 24 * 1024 };
 void control_write_open(struct buf *out, const struct control_open *o);
 NODISCARD enum err control_read_open(const struct xml *x, struct arena *arena,
                                      struct control_open *out);

@@ -89,6 +89,8 @@ enum err control_read_open(const struct xml *x, struct arena *arena, struct cont
     chain = xml_child(x, NS_LINK, "chain");
     if (chain)
         o.chain = xml_text(chain, arena);
+    if (o.chain.n > CONTROL_MAX_CHAIN)
+        return ERR_LIMIT;
     *out = o;
     return ERR_OK;
 }

@@ -16,6 +16,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024, MIB 
 static const char *const stores[] = { "sqlite", "postgresql", NULL };
 static const char *const store_tls[] = { "verify-full", "verify-ca", "require", "disable", NULL }; /* enum store_tls */
 static const char *const syncs[] = { "full", "normal", NULL };
+static const char *const stale_crls[] = { "refuse", "accept", NULL }; /* enum sm_stale_crl */
 static const char *const conflicts[] = { "replace-old", "rename-new", "refuse-new", NULL };
 
 const char *const sm_conf_exposed[] = { "PLAIN", "EXTERNAL", NULL };
@@ -127,6 +128,16 @@ static const struct conf_key host_keys[] = {
       "Of these the ones that may log in through a c2s that is not listed in inside; all when absent." },
     { "outside_groups", CONF_LIST, HOST(outside_groups), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Groups whose members may exchange stanzas with domains that are not hosted here and are no component; everybody when absent." },
+    { "external_ca", CONF_PATH, HOST(external_ca), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The authorities (PEM) whose client certificates log in by EXTERNAL (XEP-0178). c2s checks them too, by its client_ca. Read again when it changes. "
+      "Absent: EXTERNAL is not offered." },
+    { "external_crl", CONF_LIST, HOST(external_crl), "", 0, 32, NULL, CONF_AT_RELOAD,
+      "Their revocation lists: PEM files, by absolute paths, read again when they change. With any of them, one of the certificate's issuer must be there." },
+    { "external_stale_crl", CONF_CHOICE, HOST(external_stale_crl), "refuse", 0, 0, stale_crls, CONF_AT_RELOAD,
+      "When a revocation list is past its next update, its issuer's certificates are refused; or accepted, by what it says." },
+    { "external_map", CONF_LIST, HOST(external_map), "", 0, 4, NULL, CONF_AT_RELOAD,
+      "Where a certificate says whose it is, the first that gives an account counts: xmppaddr (id-on-xmppAddr, RFC 6120 13.7.1.4; when absent), "
+      "mail (rfc822Name as the account's address), cn or uid (of the subject, as its local part)." },
     { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
       "Strangers may make accounts (XEP-0077)." },
     { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,
@@ -345,5 +356,6 @@ enum err sm_conf_check(const void *conf, struct buf *why)
     for (size_t i = 0; i < c->hosts.count; i++)
         is_good &= check_host(c, i, why);
     is_good &= sm_conf_check_directories(c, why);
+    is_good &= sm_conf_check_external(c, why);
     return is_good ? ERR_OK : ERR_MALFORMED;
 }

@@ -9,6 +9,8 @@ enum sm_bind_conflict { SM_BIND_REPLACE_OLD, SM_BIND_RENAME_NEW, SM_BIND_REFUSE_
 
 enum sm_store { SM_STORE_SQLITE, SM_STORE_POSTGRESQL };
 
+enum sm_stale_crl { SM_STALE_CRL_REFUSE, SM_STALE_CRL_ACCEPT };
+
 struct sm_host_conf { /* section host "example.com" */
     char *name;               /* normalised by sm_conf_check */
     bool is_tls_required;
@@ -21,6 +23,9 @@ struct sm_host_conf { /* section host "example.com" */
     struct conf_list auth;    /* "internal" (or empty), or "directory" */
     char *directory;          /* the section; NULL: none */
     struct conf_list allow_groups, allow_groups_dmz, outside_groups; /* sm/directory/access.h */
+    char *external_ca;        /* of client certificates; NULL: EXTERNAL is not offered */
+    struct conf_list external_crl, external_map;
+    int external_stale_crl;   /* enum sm_stale_crl */
     int64_t auth_timeout_ms, idle_timeout_ms;
     struct conf_list admins;  /* bare JIDs, shown in disco (XEP-0157) */
 };
@@ -94,6 +99,12 @@ struct directory_ports;
 bool sm_conf_srv_ports(const struct sm_directory_conf *d, struct directory_ports *out);
 extern const struct conf_key sm_conf_directory_keys[];
 bool sm_conf_check_directories(struct sm_conf *c, struct buf *why);
+
+/* conf_external.c: the keys external_… of hosts */
+bool sm_conf_check_external(const struct sm_conf *c, struct buf *why);
+struct auth_authority;
+/* What of a host's keys authorities are made of; borrowed. Only with external_ca. */
+struct auth_authority sm_conf_authority(const struct sm_host_conf *h);
 
 extern const struct conf_spec sm_conf_spec;
 enum err sm_conf_check(const void *conf, struct buf *why);

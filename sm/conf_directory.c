@@ -244,10 +244,10 @@ static bool has_directory(const struct sm_conf *c, const char *name)
     return false;
 }
 
-static bool has_plain(const struct conf_list *list)
+static bool has(const struct conf_list *list, const char *mechanism)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], "PLAIN") == 0)
+        if (strcmp(list->items[i], mechanism) == 0)
             return true;
     return list->count == 0;
 }
@@ -283,7 +283,7 @@ static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct b
         return say(why, "host", h->name, "directory: there is no section of this title");
     if (h->may_register)
         return say(why, "host", h->name, "register: accounts are the directory's to make");
-    if (!has_plain(&h->mechanisms))
+    if (!has(&h->mechanisms, "PLAIN") && !(h->external_ca && has(&h->mechanisms, "EXTERNAL")))
         return say(why, "host", h->name, "mechanisms: a directory can check PLAIN alone");
     if (!h->is_tls_required)
         return say(why, "host", h->name, "tls_required: passwords of the directory need it");

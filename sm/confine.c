@@ -52,10 +52,18 @@ static void allow_directory(const struct sm_directory_conf *d, struct confine *c
     }
 }
 
+static void allow_authority(const struct sm_host_conf *h, struct confine *c)
+{
+    confine_allow_file(c, CONFINE_READ, h->external_ca, CONFINE_ALWAYS);
+    for (size_t i = 0; i < h->external_crl.count; i++)
+        confine_allow_file(c, CONFINE_READ, h->external_crl.items[i], CONFINE_ALWAYS);
+}
+
 void sm_confine(const void *data, struct confine *c)
 {
     const struct sm_conf *conf = data;
     const struct sm_directory_conf *directories = conf->directories.items;
+    const struct sm_host_conf *hosts = conf->hosts.items;
 
     links_confine(LINK_ROLE_SM, &conf->link, c);
     if (conf->store == SM_STORE_POSTGRESQL)
@@ -66,4 +74,6 @@ void sm_confine(const void *data, struct confine *c)
     confine_allow(c, CONFINE_THREADS);
     for (size_t i = 0; i < conf->directories.count; i++)
         allow_directory(&directories[i], c);
+    for (size_t i = 0; i < conf->hosts.count; i++)
+        allow_authority(&hosts[i], c);
 }

@@ -40,6 +40,7 @@ void login_free(struct login *l)
     l->c2s->logins--;
     timer_stop(&l->timer);
     auth_exchange_free(l->exchange);
+    auth_certificate_forget(l->check);
     arena_fini(&l->arena);
     mem_free(l->address);
     mem_free(l);
@@ -137,7 +138,7 @@ static struct login *make(struct sm *sm, struct str address, struct peer *c2s)
     return l;
 }
 
-static void send_features(struct login *l)
+void login_send_features(struct login *l)
 {
     struct arena arena = { 0 };
     struct xml *features = xml_new(&arena, NS_STREAM, "features");
@@ -208,8 +209,8 @@ static void begin(struct login *l)
     l->state = LOGIN_OPEN;
     l->is_lost = l->open.is_lost;
     timer_set(l->sm->service->timers, &l->timer, (uint64_t)l->host->auth_timeout_ms + GRACE_MS);
-    if (!l->is_lost)
-        send_features(l);
+    if (!login_sasl_certify(l) && !l->is_lost)
+        login_send_features(l);
 }
 
 /* A later <open/> begins a new stream; the guesses of this connection still count. */
@@ -234,6 +235,8 @@ static void on_open(struct sm *sm, struct link *via, const struct frame *f, cons
     } else {
         auth_exchange_free(l->exchange);
         l->exchange = NULL;
+        auth_certificate_forget(l->check);
+        l->check = NULL;
         arena_fini(&l->arena);
         l->arena = arena; /* open's texts live there */
         l->open = open;

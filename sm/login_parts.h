@@ -22,18 +22,23 @@ struct login {
     struct control_open open;
     const struct sm_host_conf *host;
     struct auth_exchange *exchange;
+    struct auth_certificate_check *check; /* of the client's certificate, before the features; or NULL */
+    bool is_certified;        /* it is good for an account of the host */
     uint32_t guesses, failures;
     bool is_lost;             /* the next SASL element is answered with temporary-auth-failure */
     struct timer timer;
 };
 
 void login_send(struct login *l, struct str payload);
+void login_send_features(struct login *l);
 void login_free(struct login *l);
 /* A stream error, and the end. l is gone. */
 void login_end(struct login *l, enum stream_error error, struct str text);
 
 /* --- login_sasl.c ------------------------------------------------------------------------------------------------ */
 
+/* Whether the client's certificate is being checked: the features are sent when that is done. */
+bool login_sasl_certify(struct login *l);
 void login_sasl_features(struct login *l, struct xml *features, struct arena *arena);
 /* An element of NS_SASL. l may be gone. */
 void login_sasl(struct login *l, const struct xml *el);

@@ -54,7 +54,9 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                             .log_in_dmz = names_of(&h->allow_groups_dmz, arena),
                                             .outside = names_of(&h->outside_groups, arena) },
                                 .is_inside = is_within,
-                                .refused = is_within || has_own_list ? NULL : sm_conf_exposed };
+                                .refused = is_within || has_own_list ? NULL : sm_conf_exposed,
+                                .chain = l->open.chain,
+                                .is_chain_good = l->is_certified };
 }
 
 /* c2s offers nothing but STARTTLS then; this is for a c2s that does not. */
@@ -95,6 +97,51 @@ void login_sasl_features(struct login *l, struct xml *features, struct arena *ar
     for (; *names; names++)
         xml_add_text(xml_add(list, arena, NULL, "mechanism"), arena, str_from(*names));
     add_bindings(l, features, arena);
+}
+
+/* --- the client's certificate ------------------------------------------------------------------------------------ */
+
+static void on_certificate(void *owner, const struct auth_certificate *c)
+{
+    struct login *l = owner;
+
+    l->check = NULL;
+    l->is_certified = !c->refusal;
+    if (c->refusal) {
+        metric_inc(&sm_metric_certificates_refused);
+        audit_warning("client-certificate-refused", kv_str("address", l->open.addr), kv_text("host", l->host->name),
+                      kv_text("reason", c->refusal), kv_str("c2s", frame_address_name(str_from(l->address))),
+                      kv_text("connection", l->address));
+    }
+    if (l->open.is_lost)
+        return;
+    if (l->state == LOGIN_BUSY && !l->exchange) /* not where c2s did not wait for the features */
+        l->state = LOGIN_OPEN;
+    login_send_features(l);
+}
+
+/* Where EXTERNAL would be offered for a good one; elsewhere nobody looks at it. */
+bool login_sasl_certify(struct login *l)
+{
+    struct arena arena = { 0 };
+    struct auth_facts facts = facts_of(l, &arena);
+    const char **names;
+
+    l->is_certified = false;
+    if (!str_is_set(l->open.chain) || lacks_tls(l)) {
+        arena_fini(&arena);
+        return false;
+    }
+    facts.is_chain_good = true;
+    names = auth_mechanisms(l->sm->auth, &facts, &arena);
+    while (*names && strcmp(*names, "EXTERNAL") != 0)
+        names++;
+    if (*names)
+        l->check = auth_certificate_check(l->sm->auth, facts.host, l->open.chain, on_certificate, l);
+    if (l->check && !l->is_lost)
+        l->state = LOGIN_BUSY;
+    arena_fini(&arena);
+    return l->check != NULL;
 }
 
 /* --- failure ----------------------------------------------------------------------------------------------------- */
@@ -210,6 +257,10 @@ static void on_auth(struct login *l, const struct xml *el, struct arena *arena)
 
     if (!str_is_set(mechanism)) {
         login_sasl_fail(l, AUTH_INVALID_MECHANISM);
+        return;
+    }
+    if (l->check && str_is(mechanism, "EXTERNAL")) { /* after lost='1' nothing waited for it */
+        login_sasl_fail(l, AUTH_TEMPORARY_AUTH_FAILURE);
         return;
     }
     if (decode(el, arena, &initial) != ERR_OK) {

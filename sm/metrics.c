@@ -21,6 +21,8 @@ struct metric sm_metric_guesses_used_up =
     METRIC("sallyport_sm_guesses_used_up_total", METRIC_COUNTER, "Budgets of wrong passwords that were used up.");
 struct metric sm_metric_guesses_counted =
     METRIC("sallyport_sm_guesses_counted", METRIC_GAUGE, "Accounts, entries, addresses and c2s that wrong passwords are counted of.");
+struct metric sm_metric_certificates_refused =
+    METRIC("sallyport_sm_client_certificates_refused_total", METRIC_COUNTER, "Certificates of clients that c2s believed and this process did not.");
 struct metric sm_metric_directory_up =
     METRIC("sallyport_sm_directory_up", METRIC_GAUGE, "LDAP servers that are up.");
 struct metric sm_metric_directory_down =
@@ -93,6 +95,7 @@ void sm_metrics_register(void)
         &sm_metric_guesses_refused,
         &sm_metric_guesses_used_up,
         &sm_metric_guesses_counted,
+        &sm_metric_certificates_refused,
         &sm_metric_directory_up,
         &sm_metric_directory_down,
         &sm_metric_directory_waiting,

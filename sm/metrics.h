@@ -14,6 +14,7 @@ extern struct metric sm_metric_guesses;
 extern struct metric sm_metric_guesses_refused;
 extern struct metric sm_metric_guesses_used_up;
 extern struct metric sm_metric_guesses_counted;
+extern struct metric sm_metric_certificates_refused;
 extern struct metric sm_metric_directory_up;
 extern struct metric sm_metric_directory_down;
 extern struct metric sm_metric_directory_waiting;

@@ -7,6 +7,7 @@
 #include "sm/acks.h"
 #include "sm/adopt.h"
 #include "sm/auth/auth.h"
+#include "sm/authorities.h"
 #include "sm/boot.h"
 #include "sm/directories.h"
 #include "sm/guessing.h"
@@ -152,7 +153,7 @@ static enum err open_all(struct sm *sm, struct buf *why)
     if ((e = boot_load(sm, why)) != ERR_OK)
         return e;
     guessing_start(sm);
-    if ((e = directories_apply(sm, why)) != ERR_OK)
+    if ((e = directories_apply(sm, why)) != ERR_OK || (e = authorities_apply(sm, why)) != ERR_OK)
         return e;
     return links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
 }
@@ -206,6 +207,8 @@ enum err sm_reload(struct service *service, const void *old_conf, struct buf *wh
     boot_hosts_changed(sm);
     guessing_apply(sm);
     e = directories_apply(sm, why);
+    if (authorities_apply(sm, why) != ERR_OK)
+        e = ERR_IO;
     if (links_reload(sm->links, &sm->conf->link, why) != ERR_OK)
         e = ERR_IO;
     return e;

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "sm/auth/authorities.h"
 #include "sm/auth/guesses.h"
 #include "sm/auth/sasl.h"
 
@@ -35,15 +36,16 @@ const char *auth_failure_name(enum auth_failure f)
 /* --- mechanisms ------------------------------------------------------------------------------- */
 
 /* Strongest first: with a channel binding before without, then by hash; PLAIN shows the password to
- * whoever holds the TLS key. */
+ * whoever holds the TLS key. libsasl2 has EXTERNAL built in. */
 static const struct auth_mechanism mechanisms[] = {
-    { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, true, false },
-    { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, true, false },
-    { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", SCRAM_SHA_1, true, false },
-    { "SCRAM-SHA-512", "SCRAM-SHA-512", SCRAM_SHA_512, false, false },
-    { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, false, false },
-    { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, false, false },
-    { "PLAIN", "PLAIN", SCRAM_SHA_256, false, true },
+    { .name = "EXTERNAL", .base = "EXTERNAL", .is_external = true }, /* XEP-0178 §2: first */
+    { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, true, false, false },
+    { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, true, false, false },
+    { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", SCRAM_SHA_1, true, false, false },
+    { "SCRAM-SHA-512", "SCRAM-SHA-512", SCRAM_SHA_512, false, false, false },
+    { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, false, false, false },
+    { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, false, false, false },
+    { "PLAIN", "PLAIN", SCRAM_SHA_256, false, true, false },
 };
 
 static const char *const needed[] = { "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
@@ -72,7 +74,7 @@ static bool is_among(const char *const *names, const char *base)
 
 bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts)
 {
-    if (facts->directory && !m->is_plain)
+    if (facts->directory && !m->is_plain && !m->is_external)
         return false; /* there are no keys */
     return (!facts->mechanisms || is_among(facts->mechanisms, m->base)) &&
            !(facts->refused && is_among(facts->refused, m->base));
@@ -81,6 +83,8 @@ bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth
 bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts)
 {
     if ((m->is_plus && !auth_has_binding(facts)) || (m->is_plain && !facts->is_tls))
+        return false;
+    if (m->is_external && !(facts->is_tls && facts->is_chain_good))
         return false;
     return auth_mechanism_is_allowed(m, facts);
 }
@@ -212,6 +216,7 @@ void auth_unref(struct auth *a)
     ASSERT(a->refs > 0);
     if (--a->refs > 0)
         return;
+    authorities_free(a->authorities);
     guesses_free(a->guesses);
     mem_wipe(a, sizeof *a);
     mem_free(a);

@@ -49,9 +49,11 @@ struct auth_facts {
     bool is_inside;                  /* the connection does not come through the DMZ */
     const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
     struct str address, c2s;       /* where guesses come from: the client's address as c2s claims it, and the c2s */
+    struct str chain;        /* of the client's certificate, PEM, as c2s says that it was shown and proved; absent: none */
+    bool is_chain_good;      /* auth_certificate_check found accounts: EXTERNAL is offered */
 };
 
-/* The mechanisms to offer, strongest first, NULL-terminated, in the arena: -PLUS forms when there is a channel binding, PLAIN only under TLS. */
+/* The mechanisms to offer, strongest first, NULL-terminated, in the arena: EXTERNAL for a certificate that is good; -PLUS forms when there is a channel binding, PLAIN only under TLS. */
 const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena);
 
 enum auth_step { AUTH_CHALLENGE, AUTH_SUCCESS, AUTH_FAILED };
@@ -75,6 +77,36 @@ void auth_start(struct auth_exchange *x, struct str mechanism, struct str initia
 void auth_respond(struct auth_exchange *x, struct str response);
 /* Also while something is under way: done is not called any more. NULL is fine. */
 void auth_exchange_free(struct auth_exchange *x);
+
+/* --- client certificates (XEP-0178 §2) ------------------------------------------------------------------------------- */
+
+/* Whose certificates a host believes, and whom they mean. Files as trust.h has them. */
+struct auth_authority {
+    const char *host;             /* normalised */
+    const char *ca_file;
+    const char *const *crl_files;
+    size_t crl_count;
+    bool is_stale_ok;
+    const char *const *map;       /* words of certificate_rule_find, in their order; none: "xmppaddr" */
+    size_t map_count;
+    const char *directory;        /* accounts are in this one; NULL: in the store */
+};
+/* These and no others from now on; the files are read: for start and reload. why: one sentence, and the old ones stay. */
+NODISCARD enum err auth_set_authorities(struct auth *a, const struct auth_authority *authorities, size_t count, struct buf *why);
+bool auth_has_authority(const struct auth *a, struct str host);
+
+struct auth_certificate {
+    const char *refusal;          /* a constant; NULL: it is good, and count is not 0 */
+    const struct str *accounts;   /* bare JIDs of the host, in the order of the certificate, that exist (or could: in a directory) */
+    size_t count;
+};
+typedef void auth_certificate_fn(void *owner, const struct auth_certificate *c);
+struct auth_certificate_check;
+/* Verifies a chain (PEM) in the thread pool, with files that are read again when they have changed, and finds its accounts. done comes
+ * once, later; c is borrowed. NULL when the host has no authority: done is not called. */
+struct auth_certificate_check *auth_certificate_check(struct auth *a, struct str host, struct str chain, auth_certificate_fn *done, void *owner);
+/* done is not called any more. After done it is gone by itself. NULL is fine. */
+void auth_certificate_forget(struct auth_certificate_check *c);
 
 /* --- accounts of the internal backend; addresses are normalised bare JIDs ------------------------------------------ */
 

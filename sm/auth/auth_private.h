@@ -12,10 +12,13 @@
 
 enum { AUTH_SECRET_BYTES = 32 };
 
+struct authorities; /* authorities.h */
+
 struct auth {
     struct store *store;
     struct directories *directories;
     struct guesses *guesses;
+    struct authorities *authorities; /* NULL: none yet */
     uv_loop_t *loop;
     uint32_t iterations;
     const uint8_t *slot_key;
@@ -37,6 +40,7 @@ struct auth_mechanism {
     enum scram_hash hash; /* whose keys it needs */
     bool is_plus;
     bool is_plain;
+    bool is_external;
 };
 
 /* NULL: no such name. */

@@ -70,6 +70,24 @@ static void name_account(const struct auth_facts *facts, struct arena *arena, st
     c->account = arena_printf(arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(facts->host));
 }
 
+/* The message of EXTERNAL is the authorization identity (RFC 4422 App. A), or empty. Whether it is
+ * the client's, its certificate says. */
+static enum auth_failure read_external(struct str message, struct arena *arena, struct claim *out)
+{
+    struct jid jid;
+
+    out->first.user = message;
+    if (message.n == 0)
+        return AUTH_OK;
+    if (!str_is_utf8(message) || memchr(message.p, '\0', message.n))
+        return AUTH_MALFORMED_REQUEST;
+    out->first.authzid = message;
+    if (jid_parse(message, arena, &jid) != ERR_OK || !jid_is_bare(&jid) || !str_is_set(jid.local))
+        return AUTH_INVALID_AUTHZID;
+    out->account = jid.bare;
+    return AUTH_OK;
+}
+
 enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_facts *facts,
                              struct str message, struct arena *arena, struct claim *out)
 {
@@ -77,6 +95,8 @@ enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_f
     enum err e;
 
     *out = (struct claim){ 0 };
+    if (m->is_external)
+        return read_external(message, arena, out);
     e = m->is_plain ? first_message_read_plain(message, arena, &out->first)
                     : first_message_read_scram(message, arena, &out->first);
     if (e != ERR_OK)

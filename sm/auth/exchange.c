@@ -5,7 +5,7 @@
 
 #include "common/mem.h"
 #include "proto/jid.h"
-#include "sm/auth/by_directory.h"
+#include "sm/auth/by_certificate.h"
 #include "sm/auth/guesses.h"
 #include "sm/auth/sasl.h"
 
@@ -75,11 +75,14 @@ void auth_exchange_tell(struct list *ready_at)
 }
 
 /* What is no guess at a password does not count as one: our own failures, the client's giving up,
- * a channel binding that does not fit, which is refused before any proof is looked at, and groups,
- * which are asked for behind it. */
+ * a channel binding that does not fit, which is refused before any proof is looked at, groups,
+ * which are asked for behind it, and a certificate. */
 static bool is_counted(const struct auth_exchange *x, enum auth_failure f)
 {
-    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound && !x->is_barred;
+    bool is_external = x->mechanism && x->mechanism->is_external;
+
+    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound &&
+           !x->is_barred && !is_external;
 }
 
 static void answer_failure(struct auth_exchange *x, enum auth_failure failure)
@@ -203,11 +206,13 @@ static void start_sasl(struct auth_exchange *x)
     x->answers.host = x->facts.host.p;
     x->answers.binding_name = x->claim.binding_name;
     x->answers.binding = x->claim.binding;
+    x->answers.external = x->mechanism->is_external ? x->claim.account.p : NULL;
     x->sasl = auth_sasl_new(&x->answers);
     if (x->sasl)
         step = auth_sasl_start(x->sasl, x->mechanism->name, buf_str(&x->message), &data);
     answer_sasl(x, step, data,
-                x->mechanism->is_plain ? AUTH_NOT_AUTHORIZED : AUTH_MALFORMED_REQUEST);
+                x->mechanism->is_plain || x->mechanism->is_external ? AUTH_NOT_AUTHORIZED
+                                                                    : AUTH_MALFORMED_REQUEST);
 }
 
 /* A nonce that is not ours and a wrong proof are both not-authorized. */
@@ -380,6 +385,50 @@ static void begin_scram(struct auth_exchange *x)
     fetch(x);
 }
 
+/* --- a certificate ---------------------------------------------------------------------------- */
+
+static void on_admitted(void *owner, enum auth_failure failure, const char *detail)
+{
+    struct auth_exchange *x = owner;
+
+    if (!wake(x))
+        return;
+    x->detail = detail;
+    x->is_known = failure == AUTH_OK;
+    if (x->is_known)
+        start_sasl(x);
+    else
+        answer_failure(x, failure);
+}
+
+static void on_certificate(void *owner, const struct auth_certificate *c)
+{
+    struct auth_exchange *x = owner;
+    enum auth_failure failure;
+
+    if (!wake(x))
+        return;
+    failure = by_certificate_choose(c, &x->arena, &x->claim, &x->detail);
+    x->result.claimed = x->claim.account;
+    if (failure != AUTH_OK) {
+        answer_failure(x, failure);
+        return;
+    }
+    x->is_waiting = true;
+    by_certificate_admit(x->auth, x->facts.directory, x->claim.account, on_admitted, x);
+}
+
+/* Verified once more, though EXTERNAL was offered because it was good then: what is offered is
+ * accepted by the lists of now. */
+static void check_certificate(struct auth_exchange *x)
+{
+    x->state = FETCHING;
+    x->is_waiting = auth_certificate_check(x->auth, x->facts.host, x->facts.chain, on_certificate,
+                                           x) != NULL;
+    if (!x->is_waiting)
+        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
+}
+
 /* --- the client's first message --------------------------------------------------------------- */
 
 static void take_first(struct auth_exchange *x, struct str message)
@@ -395,6 +444,8 @@ static void take_first(struct auth_exchange *x, struct str message)
         failure = AUTH_TEMPORARY_AUTH_FAILURE;
     if (failure != AUTH_OK)
         answer_failure(x, failure);
+    else if (x->mechanism->is_external)
+        check_certificate(x);
     else if (x->mechanism->is_plain)
         try_guess(x);
     else

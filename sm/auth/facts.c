@@ -32,4 +32,6 @@ void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, str
     out->access.outside = copy_names(arena, facts->access.outside);
     out->address = arena_str(arena, facts->address);
     out->c2s = arena_str(arena, facts->c2s);
+    out->chain = arena_str(arena, facts->chain);
+    out->is_chain_good = facts->is_chain_good;
 }

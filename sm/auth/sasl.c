@@ -28,7 +28,7 @@ static const struct {
 } options[] = {
     { "auxprop_plugin", "sallyport" },
     { "pwcheck_method", "auxprop" }, /* asked after our no, and finds no password */
-    { "mech_list", "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN" },
+    { "mech_list", "EXTERNAL SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN" },
     { "log_level", "1" },
 };
 
@@ -226,6 +226,14 @@ static int set_binding(struct auth_sasl *s)
     return sasl_setprop(s->conn, SASL_CHANNEL_BINDING, &s->binding);
 }
 
+/* Without it libsasl2 has no such mechanism. */
+static int set_external(struct auth_sasl *s)
+{
+    if (!s->answers.external)
+        return SASL_OK;
+    return sasl_setprop(s->conn, SASL_AUTH_EXTERNAL, s->answers.external);
+}
+
 struct auth_sasl *auth_sasl_new(const struct auth_sasl_answers *answers)
 {
     struct auth_sasl *s = mem_new(struct auth_sasl);
@@ -234,7 +242,7 @@ struct auth_sasl *auth_sasl_new(const struct auth_sasl_answers *answers)
     fill_callbacks(s);
     if (sasl_server_new("xmpp", answers->host, NULL, NULL, NULL, s->callbacks, SASL_SUCCESS_DATA,
                         &s->conn) == SASL_OK &&
-        set_binding(s) == SASL_OK)
+        set_binding(s) == SASL_OK && set_external(s) == SASL_OK)
         return s;
     auth_sasl_free(s);
     return NULL;
@@ -271,7 +279,8 @@ enum auth_sasl_step auth_sasl_start(struct auth_sasl *s, const char *mechanism, 
 {
     const char *out = NULL;
     unsigned n = 0;
-    int rc = sasl_server_start(s->conn, mechanism, message.p, (unsigned)message.n, &out, &n);
+    const char *p = message.p ? message.p : ""; /* NULL: the client sent none yet */
+    int rc = sasl_server_start(s->conn, mechanism, p, (unsigned)message.n, &out, &n);
 
     return step_of(rc, str_of(out, n), out_data);
 }

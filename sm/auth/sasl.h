@@ -21,6 +21,7 @@ struct auth_sasl_answers {
     bool is_password_right;   /* of PLAIN: checked already */
     const char *binding_name; /* "tls-exporter", or NULL */
     struct str binding;       /* its bytes */
+    const char *external;     /* of EXTERNAL: who was proved without us; NULL otherwise */
 };
 
 /* NULL when libsasl2 has no memory for it. */
