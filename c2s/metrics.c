@@ -48,7 +48,8 @@ static struct metric certificate_expiry =
 static struct metric *const all[] = {
     &c2s_metric_accepted, &c2s_metric_refused, &c2s_metric_strangers,         &c2s_metric_clients,
     &c2s_metric_sessions,          &c2s_metric_unauthenticated, &c2s_metric_handshakes,
-    &c2s_metric_handshakes_failed, &c2s_metric_certificates_refused, &c2s_metric_logins,          &c2s_metric_stream_errors,
+    &c2s_metric_handshakes_failed, &c2s_metric_certificates_refused,
+    &c2s_metric_logins,            &c2s_metric_stream_errors,
     &c2s_metric_elements_up,       &c2s_metric_elements_down,   &c2s_metric_bytes_up,
     &c2s_metric_bytes_down,        &c2s_metric_repeated,        &c2s_metric_slowed,
     &c2s_metric_dropped,           &c2s_metric_violations,      &c2s_metric_parked,

@@ -53,7 +53,8 @@ struct auth_facts {
     bool is_chain_good;      /* auth_certificate_check found accounts: EXTERNAL is offered */
 };
 
-/* The mechanisms to offer, strongest first, NULL-terminated, in the arena: EXTERNAL for a certificate that is good; -PLUS forms when there is a channel binding, PLAIN only under TLS. */
+/* The mechanisms to offer, strongest first, NULL-terminated, in the arena: EXTERNAL for a certificate that is good, -PLUS forms when there is
+ * a channel binding, PLAIN only under TLS. */
 const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena);
 
 enum auth_step { AUTH_CHALLENGE, AUTH_SUCCESS, AUTH_FAILED };

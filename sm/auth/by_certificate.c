@@ -70,14 +70,17 @@ static void on_admitted(void *owner, enum auth_failure failure, const char *deta
     finish(owner, failure, detail);
 }
 
-/* An account of a directory: its entry is found by the host's filter. */
+/* An account of a directory: its entry is found by the host's filter, and says itself whether the
+ * account is disabled, expired or locked, since nobody binds as it. */
 static void on_found(void *owner, const struct directory_found *found)
 {
     struct admission *ad = owner;
-    enum auth_failure failure = by_directory_failure(found->verdict);
+    enum directory_verdict verdict =
+        found->verdict == DIRECTORY_OK ? found->state : found->verdict;
+    enum auth_failure failure = by_directory_failure(verdict);
 
     if (failure != AUTH_OK)
-        finish(ad, failure, directory_verdict_name(found->verdict));
+        finish(ad, failure, directory_verdict_name(verdict));
     else if (ad->auth->is_closed)
         finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "the store failed");
     else
@@ -101,7 +104,7 @@ void by_certificate_admit(struct auth *a, const char *directory, struct str acco
     if (!directory)
         ask_store(ad);
     else if (d)
-        directory_lookup(d, &name, on_found, ad);
+        directory_lookup(d, &name, NULL, on_found, ad);
     else
         finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "no such directory");
 }

@@ -117,6 +117,24 @@ static void open_is_read_as_written(void **state)
     assert_str(out.chain, "-----BEGIN\nA==\n");
 }
 
+static void a_chain_has_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    char *text = mem_alloc(CONTROL_MAX_CHAIN + 1);
+    struct control_open in = { .host = STR("example.com"), .addr = STR("[::1]:5222") }, out;
+
+    memset(text, 'A', CONTROL_MAX_CHAIN + 1);
+    in.chain = str_of(text, CONTROL_MAX_CHAIN);
+    control_write_open(&f->out, &in);
+    assert_int_equal(control_read_open(written(f), &f->arena, &out), ERR_OK);
+    assert_int_equal(out.chain.n, CONTROL_MAX_CHAIN);
+    in.chain.n++;
+    buf_clear(&f->out);
+    control_write_open(&f->out, &in);
+    assert_int_equal(control_read_open(written(f), &f->arena, &out), ERR_LIMIT);
+    mem_free(text);
+}
+
 static void restart_and_end_are_read_as_written(void **state)
 {
     static const struct control_end ends[] = {
@@ -293,6 +311,7 @@ int main(void)
         WITH_FIXTURE(slot_of_an_address_depends_on_the_key_and_stays_below_the_count),
         WITH_FIXTURE(hosts_are_read_as_written),
         WITH_FIXTURE(open_is_read_as_written),
+        WITH_FIXTURE(a_chain_has_a_limit),
         WITH_FIXTURE(restart_and_end_are_read_as_written),
         WITH_FIXTURE(condition_of_a_newer_release_is_undefined),
         WITH_FIXTURE(sync_is_read_as_written),
