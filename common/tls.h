@@ -84,7 +84,7 @@ struct tls_facts {
     bool is_peer_verified;   /* chain and dates against ca_file, and not revoked; where a client was
                                 asked, also that it is for clients (extendedKeyUsage), and within
                                 the limits below; says nothing about names */
-    const char *peer_refusal; /* why it is not verified, a constant; NULL: it is, or there is none */
+    const char *peer_refusal; /* a constant: why it is not verified; NULL: it is, or none */
     struct str peer_chain;   /* PEM, leaf first; absent above the limits */
     const struct str *peer_dns_names;
     size_t peer_dns_count;
