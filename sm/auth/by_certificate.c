@@ -4,31 +4,11 @@
 #include "common/mem.h"
 #include "sm/directory/directory.h"
 
-enum auth_failure by_certificate_choose(const struct auth_certificate *c, struct arena *arena,
-                                        struct claim *claim, const char **out_detail)
-{
-    bool is_named = str_is_set(claim->account);
-
-    *out_detail = c->refusal;
-    if (c->refusal)
-        return AUTH_NOT_AUTHORIZED;
-    if (!is_named && c->count != 1) {
-        *out_detail = "several accounts, and no authorization identity";
-        return AUTH_NOT_AUTHORIZED;
-    }
-    for (size_t i = 0; i < c->count; i++)
-        if (!is_named || str_eq(claim->account, c->accounts[i])) {
-            claim->account = arena_str(arena, c->accounts[i]);
-            claim->is_account = true;
-            return AUTH_OK;
-        }
-    *out_detail = "an account that the certificate is not for";
-    return AUTH_INVALID_AUTHZID;
-}
-
 struct admission {
     struct auth *auth;
-    char *account;
+    const struct auth_facts *facts;
+    struct arena *arena;
+    struct claim *claim;
     by_directory_fn *done;
     void *owner;
 };
@@ -37,7 +17,6 @@ static void finish(struct admission *ad, enum auth_failure failure, const char *
 {
     ad->done(ad->owner, failure, detail);
     auth_unref(ad->auth);
-    mem_free(ad->account);
     mem_free(ad);
 }
 
@@ -61,7 +40,7 @@ static void ask_store(struct admission *ad)
     struct store_tx *tx = store_begin(ad->auth->store);
 
     store_add(tx, STORE_ACCOUNT_KEY);
-    store_bind_text(tx, str_from(ad->account));
+    store_bind_text(tx, ad->claim->account);
     store_query(tx, on_row, ad);
 }
 
@@ -84,27 +63,68 @@ static void on_found(void *owner, const struct directory_found *found)
     else if (ad->auth->is_closed)
         finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "the store failed");
     else
-        by_directory_admit(ad->auth, str_from(ad->account), found->key, on_admitted, ad);
+        by_directory_admit(ad->auth, ad->claim->account, found->key, on_admitted, ad);
 }
 
-void by_certificate_admit(struct auth *a, const char *directory, struct str account,
-                          by_directory_fn *done, void *owner)
+static void ask_directory(struct admission *ad)
 {
-    struct admission *ad = mem_new(struct admission);
     struct directory *d =
-        directory && a->directories ? directories_find(a->directories, directory) : NULL;
-    struct directory_name name;
-    struct str rest = account;
+        ad->auth->directories ? directories_find(ad->auth->directories, ad->facts->directory) : NULL;
+    struct directory_name name = { .jid = ad->claim->account };
+    struct str rest = ad->claim->account;
 
-    *ad = (struct admission){ a, str_dup(account), done, owner };
-    auth_ref(a);
-    name.jid = account;
     name.user = str_cut(&rest, '@');
     name.host = rest;
-    if (!directory)
-        ask_store(ad);
-    else if (d)
+    if (d)
         directory_lookup(d, &name, NULL, on_found, ad);
     else
         finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "no such directory");
+}
+
+static enum auth_failure choose(struct admission *ad, const struct auth_certificate *c,
+                                const char **out_detail)
+{
+    struct claim *claim = ad->claim;
+    bool is_named = str_is_set(claim->account);
+
+    *out_detail = c->refusal;
+    if (c->refusal)
+        return AUTH_NOT_AUTHORIZED;
+    if (!is_named && c->count != 1) {
+        *out_detail = "several accounts, and no authorization identity";
+        return AUTH_NOT_AUTHORIZED;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        if (!is_named || str_eq(claim->account, c->accounts[i])) {
+            claim->account = claim->first.user = arena_str(ad->arena, c->accounts[i]);
+            claim->is_account = true;
+            return AUTH_OK;
+        }
+    *out_detail = "an account that the certificate is not for";
+    return AUTH_INVALID_AUTHZID;
+}
+
+static void on_certificate(void *owner, const struct auth_certificate *c)
+{
+    struct admission *ad = owner;
+    const char *detail;
+    enum auth_failure failure = choose(ad, c, &detail);
+
+    if (failure != AUTH_OK || ad->auth->is_closed)
+        finish(ad, failure != AUTH_OK ? failure : AUTH_TEMPORARY_AUTH_FAILURE, detail);
+    else if (ad->facts->directory)
+        ask_directory(ad);
+    else
+        ask_store(ad);
+}
+
+void by_certificate_check(struct auth *a, const struct auth_facts *facts, struct arena *arena,
+                          struct claim *claim, by_directory_fn *done, void *owner)
+{
+    struct admission *ad = mem_new(struct admission);
+
+    *ad = (struct admission){ a, facts, arena, claim, done, owner };
+    auth_ref(a);
+    if (!auth_certificate_check(a, facts->host, facts->chain, on_certificate, ad))
+        finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "no certificate can be checked now");
 }

@@ -308,14 +308,15 @@ static void on_keys(void *owner, enum err e, const struct scram_keys *found, boo
     mem_wipe(&keys, sizeof keys);
 }
 
-/* libsasl2 is asked as for any PLAIN: that what it gets is whole, it says. */
-static void on_directory(void *owner, enum auth_failure failure, const char *detail)
+/* By a directory or a certificate. libsasl2 is asked as ever: that what it gets is whole, it says. */
+static void on_checked(void *owner, enum auth_failure failure, const char *detail)
 {
     struct auth_exchange *x = owner;
 
     if (!wake(x))
         return;
     x->detail = detail;
+    x->result.claimed = x->claim.first.user; /* a certificate may say it */
     x->is_known = failure == AUTH_OK && x->claim.is_account;
     x->answers.is_password_right = x->is_known;
     if (!x->is_known)
@@ -330,8 +331,10 @@ static void fetch(struct auth_exchange *x)
 {
     x->state = FETCHING;
     x->is_waiting = true;
-    if (x->facts.directory)
-        by_directory_check(x->auth, x->facts.directory, &x->claim, &x->guess, on_directory, x);
+    if (x->mechanism->is_external)
+        by_certificate_check(x->auth, &x->facts, &x->arena, &x->claim, on_checked, x);
+    else if (x->facts.directory)
+        by_directory_check(x->auth, x->facts.directory, &x->claim, &x->guess, on_checked, x);
     else
         internal_find(x->auth, x->claim.account, x->mechanism->hash, on_keys, x);
 }
@@ -385,50 +388,6 @@ static void begin_scram(struct auth_exchange *x)
     fetch(x);
 }
 
-/* --- a certificate ---------------------------------------------------------------------------- */
-
-static void on_admitted(void *owner, enum auth_failure failure, const char *detail)
-{
-    struct auth_exchange *x = owner;
-
-    if (!wake(x))
-        return;
-    x->detail = detail;
-    x->is_known = failure == AUTH_OK;
-    if (x->is_known)
-        start_sasl(x);
-    else
-        answer_failure(x, failure);
-}
-
-static void on_certificate(void *owner, const struct auth_certificate *c)
-{
-    struct auth_exchange *x = owner;
-    enum auth_failure failure;
-
-    if (!wake(x))
-        return;
-    failure = by_certificate_choose(c, &x->arena, &x->claim, &x->detail);
-    x->result.claimed = x->claim.account;
-    if (failure != AUTH_OK) {
-        answer_failure(x, failure);
-        return;
-    }
-    x->is_waiting = true;
-    by_certificate_admit(x->auth, x->facts.directory, x->claim.account, on_admitted, x);
-}
-
-/* Verified once more, though EXTERNAL was offered because it was good then: what is offered is
- * accepted by the lists of now. */
-static void check_certificate(struct auth_exchange *x)
-{
-    x->state = FETCHING;
-    x->is_waiting = auth_certificate_check(x->auth, x->facts.host, x->facts.chain, on_certificate,
-                                           x) != NULL;
-    if (!x->is_waiting)
-        answer_failure(x, AUTH_TEMPORARY_AUTH_FAILURE);
-}
-
 /* --- the client's first message --------------------------------------------------------------- */
 
 static void take_first(struct auth_exchange *x, struct str message)
@@ -445,7 +404,7 @@ static void take_first(struct auth_exchange *x, struct str message)
     if (failure != AUTH_OK)
         answer_failure(x, failure);
     else if (x->mechanism->is_external)
-        check_certificate(x);
+        fetch(x);
     else if (x->mechanism->is_plain)
         try_guess(x);
     else
