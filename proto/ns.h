@@ -43,6 +43,12 @@
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"    /* XEP-0045 */
 #define NS_CONFERENCE "jabber:x:conference"                  /* XEP-0249 */
 #define NS_DATA_FORMS "jabber:x:data"                        /* XEP-0004 */
+#define NS_VALIDATE "http://jabber.org/protocol/xdata-validate" /* XEP-0122 */
+#define NS_RSM "http://jabber.org/protocol/rsm"              /* XEP-0059 */
+#define NS_MAM "urn:xmpp:mam:2"                              /* XEP-0313 */
+#define NS_MAM_EXTENDED "urn:xmpp:mam:2#extended"            /* XEP-0313 §7 */
+#define NS_MAM_GROUPCHAT_FIELD "urn:xmpp:mam:2#groupchat-field" /* XEP-0313 §7 */
+#define NS_SID "urn:xmpp:sid:0"                              /* XEP-0359 */
 #define NS_XML "http://www.w3.org/XML/1998/namespace"
 #define NS_LINK "urn:sallyport:link:1"                       /* LINK.md */
 

@@ -151,6 +151,21 @@ void xml_append(struct xml *parent, struct xml *child)
     parent->last = child;
 }
 
+void xml_append_whole(struct xml *parent, struct arena *arena, struct xml *child)
+{
+    struct str inner = parent->inner;
+    struct buf out = { 0 };
+
+    ASSERT(!parent->parent);
+    xml_append(parent, child);
+    if (!str_is_set(inner))
+        return;
+    buf_add(&out, inner);
+    xml_write(&out, child, parent->ns);
+    parent->inner = arena_str(arena, buf_str(&out));
+    buf_fini(&out);
+}
+
 struct xml *xml_add(struct xml *parent, struct arena *arena, const char *ns, const char *name)
 {
     struct str child_ns =

@@ -109,6 +109,9 @@ struct xml *xml_add(struct xml *parent, struct arena *arena, const char *ns, con
 void xml_add_text(struct xml *parent, struct arena *arena, struct str text);
 /* child becomes parent's last; it must have no parent. */
 void xml_append(struct xml *parent, struct xml *child);
+/* The same for a child that is complete: parent's content that came as it is stays so, and is still
+ * copied by xml_write (inner). parent must be a root. */
+void xml_append_whole(struct xml *parent, struct arena *arena, struct xml *child);
 void xml_remove(struct xml *child);
 struct xml *xml_copy(const struct xml *x, struct arena *arena);
 /* x and all inside it that is of one namespace moves to another; to is borrowed for good (one of

@@ -1,10 +1,11 @@
-/* Accounts in memory. Loading is four queries in a row of the store's queue: the account, its roster, whom it has blocked, how many
- * messages wait. Who asks meanwhile waits, in order. Deletion is account_delete.c's. */
+/* Accounts in memory. Loading is five queries in a row of the store's queue: the account, its roster, whom it has blocked, what it wants
+ * archived, how many messages wait. Who asks meanwhile waits, in order. Deletion is account_delete.c's. */
 #include "sm/account.h"
 
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account_parts.h"
+#include "sm/archive.h"
 #include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/metrics.h"
@@ -37,6 +38,7 @@ static void free_account(struct account *a)
     table_remove(&a->sm->accounts, a->jid.bare);
     roster_free(a->roster);
     block_clear(&a->blocked);
+    archive_wishes_clear(&a->wishes);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
     metric_dec(&sm_metric_accounts);
@@ -126,6 +128,7 @@ static void finish(struct account *a, enum err e)
     timer_stop(&a->idle);
     roster_free(a->roster);
     block_clear(&a->blocked);
+    archive_wishes_clear(&a->wishes);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
     metric_dec(&sm_metric_accounts);
@@ -161,6 +164,18 @@ static void on_blocked(void *owner, enum err e, struct store_rows *rows)
     block_load(&a->blocked, rows);
 }
 
+static void on_wishes(void *owner, enum err e, struct store_rows *rows)
+{
+    struct account *a = owner;
+
+    if (e != ERR_OK || !rows) {
+        a->is_half = true;
+        return;
+    }
+    archive_wishes_clear(&a->wishes);
+    archive_wishes_load(&a->wishes, rows);
+}
+
 static void on_account(void *owner, enum err e, struct store_rows *rows)
 {
     struct account *a = owner;
@@ -171,6 +186,8 @@ static void on_account(void *owner, enum err e, struct store_rows *rows)
     if (e == ERR_OK && !a->is_missing)
         a->roster->version = (uint64_t)store_int(rows, 1);
     a->may_outside = e == ERR_OK && !a->is_missing && store_int(rows, 2) != 0;
+    if (e == ERR_OK && !a->is_missing)
+        a->created_us = store_int(rows, 0);
 }
 
 static void query(struct account *a, enum store_statement statement,
@@ -192,6 +209,7 @@ static void load(struct account *a)
     query(a, STORE_ACCOUNT_GET, on_account);
     query(a, STORE_ROSTER_LOAD, on_roster);
     query(a, STORE_BLOCK_LOAD, on_blocked);
+    query(a, STORE_WISH_LOAD, on_wishes);
     query(a, STORE_OFFLINE_COUNT, on_count);
 }
 
@@ -203,6 +221,7 @@ static struct account *make(struct sm *sm, const struct jid *bare)
     a->host = sm_host(sm, bare->domain);
     a->roster = roster_new();
     block_init(&a->blocked);
+    archive_wishes_init(&a->wishes);
     jid_split(str_from(str_dup(bare->bare)), &a->jid);
     list_init(&a->sessions);
     list_init(&a->waiters);

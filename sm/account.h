@@ -7,6 +7,14 @@
 struct peer;
 struct roster;
 
+/* What it wants archived (sm/archive.h): the numbers stand in rows. */
+enum archive_default { ARCHIVE_ALWAYS, ARCHIVE_NEVER, ARCHIVE_ROSTER };
+
+struct archive_wishes {
+    enum archive_default by_default;
+    struct table jids; /* struct archive_wish */
+};
+
 struct account {
     struct jid jid;           /* bare; texts owned */
     const struct sm_host_conf *host;
@@ -14,6 +22,8 @@ struct account {
     struct roster *roster;    /* never NULL once loaded */
     struct table blocked;     /* whom it has blocked (sm/block.h) */
     bool may_outside;         /* exchange stanzas with other domains: account_may_outside */
+    struct archive_wishes wishes;
+    int64_t created_us;       /* what is older in the store was another's of that name */
     bool is_loaded;
     struct list waiters;
     uint32_t pins;            /* reasons to stay in memory besides sessions */

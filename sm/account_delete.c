@@ -1,9 +1,11 @@
-/* Deleting an account: its contacts are told, its sessions end, its rows go in one transaction, and then it is forgotten. */
+/* Deleting an account: its contacts are told, its sessions end, its rows go in one transaction, its archive's after that,
+ * and then it is forgotten. */
 #include "sm/account.h"
 
 #include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "sm/archive_purge.h"
 #include "sm/offline.h"
 #include "sm/roster.h"
 #include "sm/session.h"
@@ -33,6 +35,7 @@ static void on_deleted(void *owner, enum err e, int64_t changes)
     if (e == ERR_OK)
         audit("account-removed", kv_str("account", a->jid.bare), kv_text("by", d->by));
     a->offline_count = 0;
+    archive_purge_kick(d->sm);
     account_reload(a);
     account_unpin(a);
     finish(d, e);
@@ -42,13 +45,14 @@ static void delete_rows(struct deletion *d)
 {
     static const enum store_statement statements[] = { STORE_ROSTER_CLEAR, STORE_BLOCK_CLEAR,
                                                        STORE_DATA_CLEAR, STORE_OFFLINE_CLEAR, STORE_SECRET_DELETE,
-                                                       STORE_USE_CLEAR, STORE_ACCOUNT_DELETE };
+                                                       STORE_USE_CLEAR, STORE_WISH_CLEAR, STORE_ACCOUNT_DELETE };
     struct store_tx *tx = store_begin(d->sm->store);
 
     for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
         store_add(tx, statements[i]);
         store_bind_text(tx, d->account->jid.bare);
     }
+    archive_purge_add(d->sm, tx, d->account->jid.bare, sm_time_us() + 1); /* it can take long */
     store_submit(tx, on_deleted, d);
 }
 

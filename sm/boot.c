@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "proto/datetime.h"
 #include "sm/account.h"
+#include "sm/archive_purge.h"
 #include "sm/hosts.h"
 #include "sm/offline.h"
 #include "sm/session_parts.h"
@@ -169,6 +170,15 @@ static void tell_restored(struct boot *b)
     arena_fini(&arena);
 }
 
+/* The clock may have gone back; the stamps of what was stored must not. */
+static void load_stamp(struct boot *b)
+{
+    int64_t stamp_us = (int64_t)meta_number(b, ARCHIVE_STAMP_META);
+
+    if (stamp_us > sm_time_us())
+        b->sm->last_stamp_us = stamp_us + 2LL * ARCHIVE_STAMP_MS * 1000;
+}
+
 /* All that is new in one transaction: the epoch is taken when this has been committed. */
 static void load_meta(struct boot *b)
 {
@@ -179,6 +189,7 @@ static void load_meta(struct boot *b)
         b->e = ERR_DENIED;
     b->sm->epoch = meta_number(b, "epoch") + 1;
     b->sm->hosts_version = meta_number(b, "hosts_version");
+    load_stamp(b);
     meta_key(b, tx, "slot_key", b->sm->slot_key, sizeof b->sm->slot_key);
     meta_key(b, tx, "adopt_key", b->sm->adopt_key, sizeof b->sm->adopt_key);
     if (b->copied_us > 0)

@@ -4,6 +4,7 @@
 
 #include "common/bytes.h"
 #include "proto/ns.h"
+#include "sm/archive.h"
 
 /* --- which (§6.1) ------------------------------------------------------------------------------ */
 
@@ -116,11 +117,10 @@ static bool has_got(const struct session *s, const struct carbons_got *got)
 /* A copy that is too large for a frame is left out (session_send_bytes): wire_fits keeps room for
  * it wherever addresses are of a usual length, and the message itself is not touched. */
 static void send_copies(struct account *a, const struct stanza *message, enum carbons_way way,
-                        const struct carbons_got *got, struct origin *origin)
+                        const struct carbons_got *got, struct str written, struct origin *origin)
 {
-    struct buf written = { 0 }, copy = { 0 };
+    struct buf copy = { 0 };
 
-    xml_write(&written, message->el, STR_NONE);
     LIST_FOR_EACH_SAFE(at, following, &a->sessions)
     {
         struct session *s = session_at(at);
@@ -128,25 +128,39 @@ static void send_copies(struct account *a, const struct stanza *message, enum ca
         if (!s->has_carbons || has_got(s, got) || str_eq(s->jid.full, message->from.full))
             continue;
         buf_clear(&copy);
-        carbons_write(&copy, way, message, buf_str(&written), &s->jid);
+        carbons_write(&copy, way, message, written, &s->jid);
         session_send(s, buf_str(&copy), origin);
     }
-    buf_fini(&written);
     buf_fini(&copy);
 }
 
-void carbons_sent(struct session *s, const struct stanza *message, struct origin *origin)
+/* XEP-0313 §3.5: with the id, which the message itself must not have. */
+void carbons_sent(struct session *s, const struct stanza *message, const struct archive_item *item,
+                  struct origin *origin)
 {
     const struct carbons_got nobody = { .lowest = CARBONS_NOBODY };
+    struct buf written = { 0 };
 
-    if (wants_any(s->account) && !jid_eq_bare(&message->to, &s->jid) &&
-        carbons_is_eligible(message, CARBONS_SENT))
-        send_copies(s->account, message, CARBONS_SENT, &nobody, origin);
+    if (!wants_any(s->account) || jid_eq_bare(&message->to, &s->jid) ||
+        !carbons_is_eligible(message, CARBONS_SENT))
+        return;
+    if (item)
+        archive_write(&written, bytes_str(item->written),
+                      str_of(item->id_text, ARCHIVE_ID_TEXT), s->jid.bare, STR_NONE, 0);
+    else
+        xml_write(&written, message->el, STR_NONE);
+    send_copies(s->account, message, CARBONS_SENT, &nobody, buf_str(&written), origin);
+    buf_fini(&written);
 }
 
 void carbons_received(struct account *a, const struct stanza *message,
                       const struct carbons_got *got, struct origin *origin)
 {
-    if (wants_any(a) && carbons_is_eligible(message, CARBONS_RECEIVED))
-        send_copies(a, message, CARBONS_RECEIVED, got, origin);
+    struct buf written = { 0 };
+
+    if (!wants_any(a) || !carbons_is_eligible(message, CARBONS_RECEIVED))
+        return;
+    xml_write(&written, message->el, STR_NONE);
+    send_copies(a, message, CARBONS_RECEIVED, got, buf_str(&written), origin);
+    buf_fini(&written);
 }

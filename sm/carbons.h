@@ -5,6 +5,8 @@
 
 #include "sm/session.h"
 
+struct archive_item;
+
 enum carbons_way { CARBONS_SENT, CARBONS_RECEIVED };
 
 /* §6.1. Pure. An error is eligible when what it brings back shows that the message was (body or
@@ -21,9 +23,11 @@ void carbons_write(struct buf *out, enum carbons_way way, const struct stanza *m
  * resource. No client can make one, for what clients send is stamped with their full JID. */
 bool carbons_is_copy(const struct stanza *stanza);
 
-/* What the client of s said, to another account: copies for the account's other resources. A
- * message to the own account is received there, which is copy enough. */
-void carbons_sent(struct session *s, const struct stanza *message, struct origin *origin);
+/* What the client of s said, to another account: copies for the account's other resources, with
+ * the id in its archive (item; NULL: it is not there). A message to the own account is received
+ * there, which is copy enough. */
+void carbons_sent(struct session *s, const struct stanza *message, const struct archive_item *item,
+                  struct origin *origin);
 
 /* Those resources that have the message itself. */
 struct carbons_got {

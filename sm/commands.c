@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account.h"
+#include "sm/archive_purge.h"
 #include "sm/auth/auth.h"
 #include "sm/backup.h"
 #include "sm/guessing.h"
@@ -308,6 +309,8 @@ const struct ctl_command commands_table[] = {
       "A connection manager was taken over: lists who used it, ends their sessions, names whose passwords must change.", incident_run },
     { "store", CTL_ADMIN, 1, 2, "store backup [NAME] | store restored",
       "Copies the database while it is used; or says that it was put back from elsewhere.", backup_run },
+    { "archive", CTL_ADMIN, 2, 4, "archive purge ACCOUNT [--before TIME]",
+      "Deletes archived messages of an account, those that wait for it included; answers when they are gone.", archive_run },
     { "ldap", CTL_ADMIN, 1, 3, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT",
       "Shows the LDAP servers; tries each from scratch; explains an account's login; looks an account up; lets an account belong to the entry that has "
       "its name now.", ldap_run },

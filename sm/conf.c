@@ -158,6 +158,13 @@ static const struct conf_key host_keys[] = {
       "From accepting a connection until its client is authenticated." },
     { "idle_timeout", CONF_DURATION, HOST(idle_timeout_ms), "0", 0, 7LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
       "A client from which nothing came for so long is ended. 0: never." },
+    { "archive", CONF_BOOL, HOST(has_archive), "yes", 0, 0, NULL, CONF_AT_RELOAD,
+      "Messages of its accounts are archived (XEP-0313), before they are acknowledged, unless an account does not want it. With no, nothing is, "
+      "and what was archived before can not be asked for; it is deleted when its time is over." },
+    { "archive_keep", CONF_DURATION, HOST(archive_keep_ms), "365d", 0, 36500LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "How long archived messages are kept, those that wait for a client that is away included. 0: for ever." },
+    { "archive_max", CONF_INT, HOST(archive_max), "100000", 100, 1000000000, NULL, CONF_AT_RELOAD,
+      "Messages in the archive of one account; the oldest are deleted when there are more." },
     { "admins", CONF_LIST, HOST(admins), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Bare JIDs of those who can be asked about this host (XEP-0157)." },
     { 0 },

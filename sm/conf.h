@@ -27,6 +27,9 @@ struct sm_host_conf { /* section host "example.com" */
     struct conf_list external_crl, external_map;
     int external_stale_crl;   /* enum sm_stale_crl */
     int64_t auth_timeout_ms, idle_timeout_ms;
+    bool has_archive;         /* XEP-0313 */
+    int64_t archive_keep_ms;  /* 0: for ever */
+    int64_t archive_max;      /* messages of one account */
     struct conf_list admins;  /* bare JIDs, shown in disco (XEP-0157) */
 };
 

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
+#include "sm/archive.h"
 #include "sm/block.h"
 #include "sm/carbons.h"
 #include "sm/deliver_table.h"
@@ -14,6 +15,7 @@
 #include "sm/peers.h"
 #include "sm/presence.h"
 #include "sm/roster.h"
+#include "sm/store/store.h"
 #include "sm/subscribe.h"
 #include "sm/wire.h"
 
@@ -24,6 +26,7 @@ struct job {
     struct sm *sm;
     struct stanza *stanza;
     struct origin *origin;
+    struct archive_item *item; /* NULL: its sender's archive does not hold it */
     bool is_again; /* it was delivered before, and copied then */
 };
 
@@ -128,10 +131,15 @@ static void send_unsubscribed(const struct job *j)
     stanza_unref(reply);
 }
 
-/* What is not worth keeping is lost without a word. */
+/* What is not worth keeping is lost without a word; what must not be kept, with one. */
 static bool store_offline(struct account *a, const struct job *j)
 {
-    return !offline_may_store(j->stanza) || offline_store(a, j->stanza, j->origin);
+    if (offline_may_store(j->stanza))
+        return offline_store(a, j->stanza, j->origin);
+    if (!archive_forbids_store(j->stanza) || !xml_child(j->stanza->el, NS_CLIENT, "body"))
+        return true;
+    deliver_error(j->sm, j->stanza, STANZA_SERVICE_UNAVAILABLE, STR_NONE, j->origin);
+    return false;
 }
 
 /* Returns whether the account has taken it: a message that was refused is not copied (XEP-0280 §7). */
@@ -203,6 +211,28 @@ static bool is_refused(const struct account *a, const struct job *j)
     return true;
 }
 
+/* Whether the account has it from here on, so that its archive may. */
+static bool will_take(const struct account *a, enum deliver_action action, const struct stanza *message)
+{
+    if (action == DELIVER_OFFLINE)
+        return offline_may_store(message) && !offline_is_full(a);
+    return action == DELIVER_RESOURCE || action == DELIVER_BEST;
+}
+
+/* Its archive first: an offline message is a mark of the row. */
+static void take_message(struct account *a, struct session *s, enum deliver_action action, const struct job *j)
+{
+    bool is_taken = will_take(a, action, j->stanza);
+    struct archive_item *item;
+
+    archive_strip(j->stanza, a->jid.bare);
+    item = is_taken ? archive_received(a, j->stanza, j->item, j->origin) : archive_item_ref(j->item);
+    archive_put(j->sm, item, j->origin);
+    archive_item_unref(item);
+    if (act(a, s, action, j))
+        copy(a, s, action, j);
+}
+
 static void to_account(struct account *a, const struct job *j)
 {
     const struct stanza *st = j->stanza;
@@ -211,13 +241,19 @@ static void to_account(struct account *a, const struct job *j)
     enum deliver_action action;
     int highest;
 
-    if (is_refused(a, j))
+    if (is_refused(a, j)) {
+        archive_put(j->sm, j->item, j->origin); /* it was sent, for all that */
         return;
+    }
     c.target = !str_is_set(st->to.resource) ? DELIVER_TO_BARE : s ? DELIVER_TO_MATCH : DELIVER_TO_NO_MATCH;
     c.resources = a ? resources_of(a, &highest) : DELIVER_NO_ACCOUNT;
     action = a && must_queue_offline(a, st) ? DELIVER_OFFLINE : deliver_decide(&c);
-    if (act(a, s, action, j) && st->kind == STANZA_MESSAGE && !j->is_again)
-        copy(a, s, action, j);
+    if (a && st->kind == STANZA_MESSAGE && !j->is_again) {
+        take_message(a, s, action, j);
+        return;
+    }
+    archive_put(j->sm, j->item, j->origin);
+    act(a, s, action, j);
 }
 
 static struct job *job_new(struct sm *sm, struct stanza *stanza, struct origin *origin)
@@ -232,6 +268,7 @@ static struct job *job_new(struct sm *sm, struct stanza *stanza, struct origin *
 
 static void job_free(struct job *j)
 {
+    archive_item_unref(j->item);
     origin_unref(j->origin);
     stanza_unref(j->stanza);
     mem_free(j);
@@ -310,24 +347,32 @@ void deliver_release(struct account *a)
     go_on(a);
 }
 
-static void local_account(struct sm *sm, struct stanza *stanza, struct origin *origin)
+static struct job *job_copy(const struct job *j)
 {
-    struct account *a = account_in_memory(sm, stanza->to.bare);
-    struct job *j;
+    struct job *copy = job_new(j->sm, j->stanza, j->origin);
 
-    if (a && must_wait(a, stanza)) {
-        j = job_new(sm, stanza, origin);
-        j->behind = a->inbound_begun;
-        list_push_back(&a->behind, &j->at);
+    copy->item = archive_item_ref(j->item);
+    return copy;
+}
+
+static void local_account(const struct job *j)
+{
+    struct account *a = account_in_memory(j->sm, j->stanza->to.bare);
+    struct job *later;
+
+    if (a && must_wait(a, j->stanza)) {
+        later = job_copy(j);
+        later->behind = a->inbound_begun;
+        list_push_back(&a->behind, &later->at);
         return;
     }
     if (a && list_is_empty(&a->waiters)) { /* the usual case costs no memory */
         account_pin(a);
-        to_account(a, &(struct job){ .sm = sm, .stanza = stanza, .origin = origin });
+        to_account(a, j);
         account_unpin(a);
         return;
     }
-    account_with(sm, &stanza->to, on_found, job_new(sm, stanza, origin));
+    account_with(j->sm, &j->stanza->to, on_found, job_copy(j));
 }
 
 /* --- the server itself (RFC 6120 §10.3, §10.5.2) ----------------------------------------------------------------- */
@@ -336,6 +381,7 @@ static void local_server(const struct job *j)
 {
     const struct stanza *st = j->stanza;
 
+    archive_put(j->sm, j->item, j->origin);
     if (st->kind == STANZA_IQ && (st->type == TYPE_GET || st->type == TYPE_SET))
         answer_iq(j);
     else if (st->kind == STANZA_MESSAGE && st->type != TYPE_HEADLINE)
@@ -356,6 +402,7 @@ static void elsewhere(const struct job *j)
 {
     struct peer *p = peers_component(j->sm, j->stanza->to.domain);
 
+    archive_put(j->sm, j->item, j->origin);
     if (p) {
         metric_inc(&sm_metric_component_out);
         wire_stanza(j->sm, peers_path(p, NULL), j->stanza);
@@ -365,18 +412,39 @@ static void elsewhere(const struct job *j)
                   STR_NONE, j->origin);
 }
 
+static void route(const struct job *j)
+{
+    const struct jid *to = &j->stanza->to;
+
+    if (!jid_is_set(to))
+        return; /* an answer to what had no sender */
+    if (!sm_is_hosted(j->sm, to->domain))
+        elsewhere(j);
+    else if (!str_is_set(to->local))
+        local_server(j);
+    else
+        local_account(j);
+}
+
 void deliver(struct sm *sm, struct stanza *stanza, struct origin *origin)
 {
-    struct job j = { .sm = sm, .stanza = stanza, .origin = origin };
+    route(&(struct job){ .sm = sm, .stanza = stanza, .origin = origin });
+}
 
-    if (!jid_is_set(&stanza->to))
-        return; /* an answer to what had no sender */
-    if (!sm_is_hosted(sm, stanza->to.domain))
-        elsewhere(&j);
-    else if (!str_is_set(stanza->to.local))
-        local_server(&j);
-    else
-        local_account(sm, stanza, origin);
+/* What could not be kept is not begun: nothing grows while the store is away. */
+void deliver_message(struct session *s, struct stanza *message, struct origin *origin)
+{
+    struct job j = { .sm = s->sm, .stanza = message, .origin = origin };
+
+    j.item = archive_sent(s, message, origin);
+    if (j.item && store_is_busy(s->sm->store)) {
+        metric_inc(&sm_metric_archive_failed);
+        deliver_error(s->sm, message, STANZA_RESOURCE_CONSTRAINT, STR_NONE, origin);
+    } else {
+        carbons_sent(s, message, j.item, origin);
+        route(&j);
+    }
+    archive_item_unref(j.item);
 }
 
 /* --- again ------------------------------------------------------------------------------------------------------- */
@@ -416,7 +484,8 @@ void deliver_again(struct sm *sm, struct str payload, struct origin *origin)
 
     if (xml_parse(sm->parser, XML_ALONE, &xml_default_limits, payload, &st->arena, &st->el) == XML_OK &&
         stanza_read(st) == STANZA_OK && st->kind != STANZA_PRESENCE && jid_is_set(&st->to) && jid_is_set(&st->from) &&
-        str_is_set(st->to.local) && sm_is_hosted(sm, st->to.domain) && !carbons_is_copy(st)) {
+        str_is_set(st->to.local) && sm_is_hosted(sm, st->to.domain) && !carbons_is_copy(st) &&
+        !archive_is_result(st)) {
         j = job_new(sm, st, origin);
         j->is_again = true;
         account_with(sm, &st->to, on_found_again, j);

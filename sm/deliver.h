@@ -9,6 +9,9 @@
  * origin: what it follows from; it is taken over when all that this leads to is delivered or stored. */
 void deliver(struct sm *sm, struct stanza *stanza, struct origin *origin);
 
+/* A message of the client of s, from and to stamped: the same, with what its account keeps of it (sm/archive.h, sm/carbons.h). */
+void deliver_message(struct session *s, struct stanza *message, struct origin *origin);
+
 /* Answers with an error, where one may be sent, by delivering it to stanza->from. text may be absent. */
 void deliver_error(struct sm *sm, const struct stanza *stanza, enum stanza_error e, struct str text, struct origin *origin);
 

@@ -3,7 +3,6 @@
 
 #include "proto/ns.h"
 #include "sm/block.h"
-#include "sm/carbons.h"
 #include "sm/iq.h"
 #include "sm/offline.h"
 #include "sm/presence.h"
@@ -114,8 +113,7 @@ void deliver_from_session(struct session *s, struct stanza *stanza, struct origi
             jid_split(s->jid.bare, &own);
             stanza_set_to(stanza, &own);
         }
-        carbons_sent(s, stanza, origin);
-        deliver(s->sm, stanza, origin);
+        deliver_message(s, stanza, origin);
         break;
     }
 }

@@ -4,6 +4,7 @@
 #define SM_EXT_H
 
 #include "proto/ns.h"
+#include "proto/rsm.h"
 #include "proto/stanza.h"
 
 struct sm;
@@ -125,6 +126,37 @@ size_t ext_blocked(struct iq *iq, struct str **out_jids);
  * STANZA_RESOURCE_CONSTRAINT. */
 enum ext_block { EXT_BLOCK, EXT_UNBLOCK, EXT_UNBLOCK_ALL };
 enum stanza_error ext_block(struct iq *iq, enum ext_block what, struct jid *jids, size_t count);
+
+/* The own account's archive (XEP-0313). Whether its host has one: */
+bool ext_archive_is_on(const struct sm *sm, struct str host);
+
+enum { EXT_ARCHIVE_MAX_IDS = 100, EXT_ARCHIVE_MAX_QUERYID = 1024 };
+struct ext_archive_query {
+    struct str queryid;             /* absent: none */
+    struct jid with;                /* zeroed: anybody */
+    int64_t start_us, end_us;       /* both included; INT64_MIN, INT64_MAX: no limit */
+    struct str after_id, before_id; /* absent: none */
+    const struct str *ids;
+    size_t id_count;                /* 0: not asked for by id */
+    struct rsm page;
+    bool is_flipped;
+};
+/* Sends the page to the sender's session, then answers, and frees iq, on STANZA_OK. Texts live in
+ * iq's arena. STANZA_ITEM_NOT_FOUND is answered for an id that is not there (any more),
+ * STANZA_RESOURCE_CONSTRAINT to a client that does not read what it has asked for. */
+enum stanza_error ext_archive_query(struct iq *iq, const struct ext_archive_query *query);
+/* Answers with <metadata/> (§5). */
+enum stanza_error ext_archive_metadata(struct iq *iq);
+
+/* What is kept (XEP-0441). Both answer with <prefs/>, what holds, and free iq, on STANZA_OK. A change
+ * is done as a whole or not at all, and is stored when it is answered. */
+struct ext_archive_prefs {
+    struct str by_default; /* "always", "never", "roster" */
+    const struct jid *always, *never;
+    size_t always_count, never_count;
+};
+enum stanza_error ext_archive_get_prefs(struct iq *iq);
+enum stanza_error ext_archive_set_prefs(struct iq *iq, const struct ext_archive_prefs *prefs);
 
 /* Accounts: XEP-0077. */
 void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,

@@ -70,6 +70,14 @@ struct metric sm_metric_offline_delivered =
 struct metric sm_metric_offline_refused =
     METRIC("sallyport_sm_offline_refused_total", METRIC_COUNTER,
            "Messages refused because the limit of an account was reached or the store was busy.");
+struct metric sm_metric_archive_stored =
+    METRIC("sallyport_sm_archive_stored_total", METRIC_COUNTER, "Messages put into archives; one between two accounts of this store counts once.");
+struct metric sm_metric_archive_failed =
+    METRIC("sallyport_sm_archive_failed_total", METRIC_COUNTER, "Messages that could not be archived: their senders were told.");
+struct metric sm_metric_archive_read =
+    METRIC("sallyport_sm_archive_read_total", METRIC_COUNTER, "Messages sent to clients that asked for their archive.");
+struct metric sm_metric_archive_purged =
+    METRIC("sallyport_sm_archive_purged_total", METRIC_COUNTER, "Messages taken out of an account's archive: too old, too many, or on request.");
 struct metric sm_metric_queue_stored =
     METRIC("sallyport_sm_queue_stored_total", METRIC_COUNTER, "Stanzas stored because a client did not take them in time.");
 struct metric sm_metric_redelivered =
@@ -119,6 +127,10 @@ void sm_metrics_register(void)
         &sm_metric_offline_stored,
         &sm_metric_offline_delivered,
         &sm_metric_offline_refused,
+        &sm_metric_archive_stored,
+        &sm_metric_archive_failed,
+        &sm_metric_archive_read,
+        &sm_metric_archive_purged,
         &sm_metric_queue_stored,
         &sm_metric_redelivered,
         &sm_metric_resynced,

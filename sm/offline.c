@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/ns.h"
+#include "sm/archive.h"
 #include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/metrics.h"
@@ -31,7 +32,7 @@ bool offline_may_store(const struct stanza *stanza)
 {
     bool has_more = false;
 
-    if (stanza->kind != STANZA_MESSAGE || (stanza->type != TYPE_NORMAL && stanza->type != TYPE_CHAT))
+    if (stanza->kind != STANZA_MESSAGE || (stanza->type != TYPE_NORMAL && stanza->type != TYPE_CHAT) || archive_forbids_store(stanza))
         return false;
     for (const struct xml *x = stanza->el->first; x; x = x->next) {
         if (!xml_is_text(x) && !str_is(x->ns, NS_CHAT_STATES) && !str_is(x->name, "thread"))
@@ -57,6 +58,7 @@ static void on_put(void *owner, enum err e, int64_t changes)
         p->account->offline_count--; /* it was there already, or is not */
     if (e != ERR_OK) {
         log_error("offline message not stored", kv_err(e));
+        archive_strip(p->stanza, p->account->jid.bare);
         deliver_error(p->sm, p->stanza, STANZA_RESOURCE_CONSTRAINT, STR_NONE, p->origin);
     }
     origin_unref(p->origin);
@@ -102,27 +104,43 @@ static struct frame_id id_of(struct sm *sm, const struct origin *origin, struct 
     return id;
 }
 
+/* What the archive holds is not stored again. */
+static void bind_stanza(struct store_tx *tx, const struct put *p, int64_t stamp_us)
+{
+    struct stanza *copy;
+    struct buf out = { 0 };
+    uint8_t archived[ARCHIVE_ID_BYTES];
+
+    if (archive_id_of(p->stanza, p->account->jid.bare, archived)) {
+        store_bind_blob(tx, STR(""));
+        store_bind_blob(tx, str_of(archived, sizeof archived));
+        return;
+    }
+    copy = copy_of(p->stanza);
+    add_delay(copy, p->account->jid.domain, stamp_us);
+    xml_write(&out, copy->el, STR_NONE);
+    store_bind_blob(tx, buf_str(&out));
+    store_bind_blob(tx, STR_NONE);
+    buf_fini(&out);
+    stanza_unref(copy);
+}
+
 static void put_row(struct put *p, const struct frame_id *id)
 {
     struct sm *sm = p->sm;
     int64_t stamp_us = sm_stamp_us(sm);
     struct store_tx *tx = store_begin(sm->store);
-    struct stanza *copy = copy_of(p->stanza);
-    struct buf out = { 0 }, text = { 0 };
+    struct buf text = { 0 };
 
     frame_id_write(&text, id);
-    add_delay(copy, p->account->jid.domain, stamp_us);
-    xml_write(&out, copy->el, STR_NONE);
     store_add(tx, STORE_OFFLINE_PUT);
     store_bind_int(tx, sm_slot_of(sm, p->account->jid.bare));
     store_bind_text(tx, p->account->jid.bare);
     store_bind_blob(tx, buf_str(&text));
     store_bind_int(tx, stamp_us);
-    store_bind_blob(tx, buf_str(&out));
+    bind_stanza(tx, p, stamp_us);
     store_submit(tx, on_put, p);
-    buf_fini(&out);
     buf_fini(&text);
-    stanza_unref(copy);
 }
 
 /* A frame that is handled again after a restart, and whose message is on its way to a client already: it joins that one. */
@@ -152,12 +170,17 @@ static void put(struct account *a, const struct stanza *stanza, const struct fra
         a->offline_run->is_due = true;
 }
 
+bool offline_is_full(const struct account *a)
+{
+    return a->offline_count >= a->sm->conf->max_offline || store_is_busy(a->sm->store);
+}
+
 bool offline_store(struct account *a, const struct stanza *stanza, struct origin *origin)
 {
     struct buf payload = { 0 };
     struct frame_id id;
 
-    if (a->offline_count >= a->sm->conf->max_offline || store_is_busy(a->sm->store)) {
+    if (offline_is_full(a)) {
         metric_inc(&sm_metric_offline_refused);
         deliver_error(a->sm, stanza, STANZA_SERVICE_UNAVAILABLE, STR_NONE, origin);
         return false;
@@ -188,9 +211,25 @@ static void end_run(struct offline_run *r)
     account_unpin(a);
 }
 
-static void give(struct session *s, struct store_rows *rows)
+/* false: the archive had it, and has it no more. */
+static bool read_payload(const struct account *a, const struct store_rows *rows, struct buf *out)
 {
-    struct bytes *payload = bytes_new(store_text(rows, 2));
+    struct str archived = store_text(rows, 3), written = store_text(rows, 4);
+    char id[ARCHIVE_ID_TEXT + 1];
+
+    if (archived.n != ARCHIVE_ID_BYTES) {
+        buf_add(out, store_text(rows, 2));
+        return true;
+    }
+    archive_id_text((const uint8_t *)archived.p, id);
+    if (str_is_set(written))
+        archive_write(out, written, str_from(id), a->jid.bare, a->jid.domain, store_int(rows, 1));
+    return str_is_set(written);
+}
+
+static void give(struct session *s, struct store_rows *rows, struct str text)
+{
+    struct bytes *payload = bytes_new(text);
     struct queue_item *item = queue_item_new(payload, NULL, NULL);
 
     bytes_unref(payload);
@@ -222,7 +261,7 @@ static void on_dropped(void *owner, enum err e, int64_t changes)
     (void)owner;
     (void)changes;
     if (e != ERR_OK)
-        log_error("offline message of a blocked sender not marked", kv_err(e));
+        log_error("offline message that is not delivered not marked", kv_err(e));
 }
 
 static void drop(struct session *s, struct store_rows *rows)
@@ -231,6 +270,18 @@ static void drop(struct session *s, struct store_rows *rows)
 
     if (frame_id_read(store_text(rows, 0), &id) == ERR_OK)
         offline_mark(s, store_begin(s->sm->store), &id, on_dropped, NULL);
+}
+
+static void take_row(struct session *s, struct store_rows *rows)
+{
+    struct buf payload = { 0 };
+
+    s->account->offline_after_us = store_int(rows, 1);
+    if (read_payload(s->account, rows, &payload) && !is_of_blocked(s->account, buf_str(&payload)))
+        give(s, rows, buf_str(&payload));
+    else
+        drop(s, rows);
+    buf_fini(&payload);
 }
 
 static void read_on(struct offline_run *r);
@@ -244,8 +295,7 @@ static void on_rows(void *owner, enum err e, struct store_rows *rows)
 
     r->is_reading = r->is_first = false;
     while (s && rows && store_next(rows)) {
-        r->account->offline_after_us = store_int(rows, 1);
-        is_of_blocked(r->account, store_text(rows, 2)) ? drop(s, rows) : give(s, rows);
+        take_row(s, rows);
         count++;
     }
     if (!s || e != ERR_OK) {

@@ -7,10 +7,14 @@
 
 struct store_tx;
 
-/* Whether it is kept: normal or chat, and more than a chat state (XEP-0160 §3). */
+/* Whether it is kept: normal or chat, more than a chat state (XEP-0160 §3), and not with the hint no-store (XEP-0334). */
 bool offline_may_store(const struct stanza *stanza);
 
-/* Beyond max_offline, or when the store fails: an error to the sender. origin waits for the commit. false: it was refused at once. */
+/* Its next message would be refused: max_offline, or the store is busy. */
+bool offline_is_full(const struct account *a);
+
+/* Of a message that is in the account's archive (its stanza-id says so) only the mark is stored, and the archive's row must have been
+ * submitted. When it is full, or when the store fails: an error to the sender. origin waits for the commit. false: it was refused at once. */
 bool offline_store(struct account *a, const struct stanza *stanza, struct origin *origin);
 
 /* The session takes messages now. */

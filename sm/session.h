@@ -45,6 +45,7 @@ struct session {
     bool is_interested;        /* asked for the roster (§2.2) */
     bool has_roster_version;   /* its client knows versions (§2.6) */
     bool wants_blocklist;      /* asked for it, and hears of changes (XEP-0191 §3.3) */
+    uint8_t archive_queries;   /* under way (archive_query.c) */
     bool has_carbons;          /* its client wants copies (XEP-0280) */
     struct csi csi;            /* whether its client is looked at, and what waits until it is */
     struct list directed;      /* struct session_directed */

@@ -6,6 +6,7 @@
 #include "sm/account_parts.h"
 #include "sm/acks.h"
 #include "sm/adopt.h"
+#include "sm/archive_purge.h"
 #include "sm/auth/auth.h"
 #include "sm/authorities.h"
 #include "sm/boot.h"
@@ -173,6 +174,7 @@ enum err sm_start(struct service *service, void **out_app, struct buf *why)
     links_report_metrics(sm->links);
     hosts_warn(sm);
     on_purge(&sm->purge);
+    archive_purge_open(sm);
     service_ready(service);
     return ERR_OK;
 }
@@ -243,6 +245,7 @@ void sm_stop(struct service *service)
     sm->is_stopping = true;
     timer_stop(&sm->purge);
     incident_stop(sm);
+    archive_purge_close(sm);
     if (sm->links)
         links_close(sm->links);
     sm->links = NULL;

@@ -10,6 +10,7 @@
 #include "sm/conf.h"
 
 struct account;
+struct archive_purger;
 struct auth;
 struct directories;
 struct incident;
@@ -39,6 +40,7 @@ struct sm {
     struct adopter *adopter;    /* nonces that were used (sm/adopt.h) */
     int64_t use_failed_us;      /* when a use of a c2s was last not stored (sm/incident_use.c) */
     struct incident *incident;  /* one that is being dealt with, or NULL (sm/incident.h) */
+    struct archive_purger *purger; /* of archives (sm/archive_purge.h) */
     struct timer purge;
     int64_t last_stamp_us;      /* sm_stamp_us */
     bool is_stopping;

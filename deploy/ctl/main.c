@@ -46,6 +46,7 @@ static const struct verb verbs[] = {
     { "kick", SCOPE_SM, true, false, "kick JID", "end sessions" },
     { "store", SCOPE_SM, true, false, "store backup [NAME] | store restored", "copy the database while it is used; say that it was put back" },
     { "ldap", SCOPE_SM, true, false, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT", "directories and their servers" },
+    { "archive", SCOPE_SM, true, false, "archive purge JID [--before TIME]", "delete archived messages of an account" },
     { "incident", SCOPE_SM, true, false, "incident c2s NAME --since TIME [--dry-run] [--expire-passwords]", "a connection manager was taken over: end sessions, name passwords" },
 };
 
@@ -60,7 +61,7 @@ struct tool {
     const struct verb *verb; /* NULL: one that only the process knows */
     struct str args[MAX_ARGS + 1]; /* the command first */
     size_t arg_count;
-    struct str passed[6]; /* options of incident, for the process */
+    struct str passed[6]; /* options of incident or archive, for the process */
     size_t passed_count;
     struct targets targets;
     struct buf request; /* may hold a password */
@@ -372,6 +373,8 @@ static bool read_option(struct tool *t, int option)
         return true;
     case 's':
         return pass(t, "--since", optarg);
+    case 'b':
+        return pass(t, "--before", optarg);
     case 'n':
         return pass(t, "--dry-run", NULL);
     case 'e':
@@ -384,6 +387,17 @@ static bool read_option(struct tool *t, int option)
     default:
         return false;
     }
+}
+
+static bool takes_options(const struct tool *t)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; i < t->passed_count; i++)
+        before += str_is(t->passed[i], "--before");
+    if (str_is(t->args[0], "incident"))
+        return before == 0;
+    return str_is(t->args[0], "archive") && t->passed_count == 2 && before == 1;
 }
 
 /* [PROCESS] COMMAND [ARGUMENTS] */
@@ -408,8 +422,11 @@ static int read_words(struct tool *t, int count, char **words)
                     "");
     for (int i = 0; i < count; i++)
         t->args[t->arg_count++] = str_from(words[i]);
-    if (t->passed_count > 0 && !str_is(t->args[0], "incident"))
-        return fail(CTL_USAGE, "--since, --dry-run and --expire-passwords go with incident", "");
+    if (t->passed_count > 0 && !takes_options(t))
+        return fail(CTL_USAGE,
+                    "--since, --dry-run and --expire-passwords go with incident, --before alone "
+                    "with archive",
+                    "");
     for (size_t i = 0; i < t->passed_count && t->arg_count < MAX_ARGS; i++)
         t->args[t->arg_count++] = t->passed[i];
     return CTL_OK;
@@ -422,6 +439,7 @@ int main(int argc, char **argv)
         { "timeout", required_argument, NULL, 't' }, { "file", required_argument, NULL, 'f' },
         { "domain", required_argument, NULL, 'D' },  { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },       { "since", required_argument, NULL, 's' },
+        { "before", required_argument, NULL, 'b' },
         { "dry-run", no_argument, NULL, 'n' },       { "expire-passwords", no_argument, NULL, 'e' },
         { 0 },
     };

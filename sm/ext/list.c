@@ -17,6 +17,7 @@ const struct ext *const ext_list[] = {
                        matter */
     &xep0191_blocking, /* what it decides holds in delivery, ahead of all hooks */
     &xep0280_carbons, /* a switch; copies are made by delivery itself */
+    &xep0313_mam, /* reads; what is kept is decided by delivery, too */
     &xep0352_csi, /* the same: what waits is decided where stanzas go down */
     &xep0157_contact,
     &xep0054_vcard,

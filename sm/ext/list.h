@@ -15,6 +15,7 @@ extern const struct ext xep0199_ping;
 extern const struct ext xep0191_blocking;
 extern const struct ext xep0202_time;
 extern const struct ext xep0280_carbons;
+extern const struct ext xep0313_mam;
 extern const struct ext xep0352_csi;
 
 #endif

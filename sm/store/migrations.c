@@ -20,6 +20,7 @@ EMBED(migration_0002, "0002_use.sql");
 EMBED(migration_0003, "0003_blocking.sql");
 EMBED(migration_0004, "0004_directory.sql");
 EMBED(migration_0005, "0005_outside.sql");
+EMBED(migration_0006, "0006_archive.sql");
 
 static const struct {
     const char *begin, *end;
@@ -29,6 +30,7 @@ static const struct {
     { migration_0003_begin, migration_0003_end },
     { migration_0004_begin, migration_0004_end },
     { migration_0005_begin, migration_0005_end },
+    { migration_0006_begin, migration_0006_end },
 };
 
 const int64_t store_migration_count = ARRAY_LEN(migrations);

@@ -33,17 +33,19 @@ static enum err run(struct pg_store *s, const char *sql, int64_t *out_value, str
 }
 
 /* Texts are compared as bytes, as in SQLite: pages of lists go by it, and no new version of the
- * system's locales can spoil an index. */
+ * system's locales can spoil an index. Lines that are comments elsewhere are told to us. */
 static void add_for_postgres(struct buf *sql, struct str text)
 {
-    static const struct str type = STR(" text");
+    static const struct str type = STR(" text"), ours = STR("--postgresql: ");
 
     for (size_t i = 0; i < text.n; i++) {
         struct str rest = str_of(text.p + i, text.n - i);
         bool is_type = str_starts_with(rest, type) &&
                        (rest.n == type.n || !isalnum((unsigned char)rest.p[type.n]));
 
-        if (is_type) {
+        if (str_starts_with(rest, ours)) {
+            i += ours.n - 1;
+        } else if (is_type) {
             buf_printf(sql, " text COLLATE \"C\"");
             i += type.n - 1;
         } else {

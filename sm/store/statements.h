@@ -61,13 +61,33 @@
     X(BLOCK_DELETE, "DELETE FROM blocked WHERE account = $1 AND jid = $2") \
     X(BLOCK_CLEAR, "DELETE FROM blocked WHERE account = $1") \
     /* offline messages: marked when delivered, so that an id is refused twice; purged after a day */ \
-    X(OFFLINE_PUT, "INSERT INTO offline (slot, account, id, stamp_us, stanza, delivered_us) VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (account, id) DO NOTHING") \
+    X(OFFLINE_PUT, "INSERT INTO offline (slot, account, id, stamp_us, stanza, delivered_us, archived) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (account, id) DO NOTHING") \
     X(OFFLINE_COUNT, "SELECT count(*) FROM offline WHERE account = $1 AND delivered_us = 0") \
-    X(OFFLINE_GET, "SELECT id, stamp_us, stanza FROM offline WHERE account = $1 AND delivered_us = 0 ORDER BY stamp_us, id LIMIT $2") \
-    X(OFFLINE_NEXT, "SELECT id, stamp_us, stanza FROM offline WHERE account = $1 AND delivered_us = 0 AND stamp_us > $2 ORDER BY stamp_us, id LIMIT $3") \
+    X(OFFLINE_NEXT, "SELECT o.id, o.stamp_us, o.stanza, o.archived, m.stanza FROM offline o LEFT JOIN archive m ON m.id = o.archived AND m.slot = o.slot AND m.a_owns = 1 WHERE o.account = $1 AND o.delivered_us = 0 AND o.stamp_us > $2 ORDER BY o.stamp_us, o.id LIMIT $3") \
     X(OFFLINE_MARK, "UPDATE offline SET delivered_us = $1, stanza = '' WHERE account = $2 AND id = $3 AND delivered_us = 0") \
     X(OFFLINE_PURGE, "DELETE FROM offline WHERE delivered_us > 0 AND delivered_us < $1") \
     X(OFFLINE_CLEAR, "DELETE FROM offline WHERE account = $1") \
+    /* the archive (sm/archive.h): a row is found by a's owner in one partition, by b's in all */ \
+    X(ARCHIVE_PUT, "INSERT INTO archive (slot, id, stamp_us, a, a_resource, a_owns, b, b_resource, b_owns, stanza) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id, slot) DO NOTHING") \
+    X(ARCHIVE_FIND, "SELECT stamp_us FROM archive WHERE id = $1 AND ((a = $2 AND a_owns = 1) OR (b = $2 AND b_owns = 1)) AND stamp_us > $3") \
+    X(ARCHIVE_UP, "SELECT id, stamp_us, stanza FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND stamp_us > $3 AND stamp_us < $4 UNION ALL SELECT id, stamp_us, stanza FROM archive WHERE b = $2 AND b_owns = 1 AND stamp_us > $3 AND stamp_us < $4 ORDER BY stamp_us LIMIT $5") \
+    X(ARCHIVE_DOWN, "SELECT id, stamp_us, stanza FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND stamp_us > $3 AND stamp_us < $4 UNION ALL SELECT id, stamp_us, stanza FROM archive WHERE b = $2 AND b_owns = 1 AND stamp_us > $3 AND stamp_us < $4 ORDER BY stamp_us DESC LIMIT $5") \
+    X(ARCHIVE_COUNT, "SELECT count(*) FROM (SELECT stamp_us FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND stamp_us > $3 AND stamp_us < $4 UNION ALL SELECT stamp_us FROM archive WHERE b = $2 AND b_owns = 1 AND stamp_us > $3 AND stamp_us < $4) AS found") \
+    X(ARCHIVE_UP_WITH, "SELECT id, stamp_us, stanza FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND b = $3 AND (b_resource = $4 OR $4 = '' OR (a = b AND a_resource = $4)) AND stamp_us > $5 AND stamp_us < $6 UNION ALL SELECT id, stamp_us, stanza FROM archive WHERE slot = $7 AND a = $3 AND b = $2 AND b_owns = 1 AND (a_resource = $4 OR $4 = '') AND stamp_us > $5 AND stamp_us < $6 ORDER BY stamp_us LIMIT $8") \
+    X(ARCHIVE_DOWN_WITH, "SELECT id, stamp_us, stanza FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND b = $3 AND (b_resource = $4 OR $4 = '' OR (a = b AND a_resource = $4)) AND stamp_us > $5 AND stamp_us < $6 UNION ALL SELECT id, stamp_us, stanza FROM archive WHERE slot = $7 AND a = $3 AND b = $2 AND b_owns = 1 AND (a_resource = $4 OR $4 = '') AND stamp_us > $5 AND stamp_us < $6 ORDER BY stamp_us DESC LIMIT $8") \
+    X(ARCHIVE_COUNT_WITH, "SELECT count(*) FROM (SELECT stamp_us FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND b = $3 AND (b_resource = $4 OR $4 = '' OR (a = b AND a_resource = $4)) AND stamp_us > $5 AND stamp_us < $6 UNION ALL SELECT stamp_us FROM archive WHERE slot = $7 AND a = $3 AND b = $2 AND b_owns = 1 AND (a_resource = $4 OR $4 = '') AND stamp_us > $5 AND stamp_us < $6) AS found") \
+    X(ARCHIVE_NTH, "SELECT stamp_us FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 UNION ALL SELECT stamp_us FROM archive WHERE b = $2 AND b_owns = 1 ORDER BY stamp_us DESC LIMIT 1 OFFSET $3") \
+    /* deletion, some rows at a time: those that nobody else has are deleted, of the others the account is no owner any more */ \
+    X(ARCHIVE_DROP_A, "DELETE FROM archive WHERE (id, slot) IN (SELECT id, slot FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND stamp_us < $3 AND (b_owns = 0 OR stamp_us < $4) ORDER BY stamp_us LIMIT $5)") \
+    X(ARCHIVE_LEAVE_A, "UPDATE archive SET a_owns = 0 WHERE (id, slot) IN (SELECT id, slot FROM archive WHERE slot = $1 AND a = $2 AND a_owns = 1 AND stamp_us < $3 ORDER BY stamp_us LIMIT $4)") \
+    X(ARCHIVE_DROP_B, "DELETE FROM archive WHERE (id, slot) IN (SELECT id, slot FROM archive WHERE b = $1 AND b_owns = 1 AND stamp_us < $2 AND (a_owns = 0 OR stamp_us < $3) ORDER BY stamp_us LIMIT $4)") \
+    X(ARCHIVE_LEAVE_B, "UPDATE archive SET b_owns = 0 WHERE (id, slot) IN (SELECT id, slot FROM archive WHERE b = $1 AND b_owns = 1 AND stamp_us < $2 ORDER BY stamp_us LIMIT $3)") \
+    X(ARCHIVE_PURGE_PUT, "INSERT INTO archive_purge (slot, account, before_us) VALUES ($1, $2, $3) ON CONFLICT (account) DO UPDATE SET before_us = excluded.before_us WHERE excluded.before_us > archive_purge.before_us") \
+    X(ARCHIVE_PURGE_NEXT, "SELECT account, before_us FROM archive_purge WHERE account > $1 ORDER BY account LIMIT 1") \
+    X(ARCHIVE_PURGE_DONE, "DELETE FROM archive_purge WHERE account = $1 AND before_us = $2") \
+    X(WISH_LOAD, "SELECT jid, wish FROM archive_wish WHERE account = $1") \
+    X(WISH_PUT, "INSERT INTO archive_wish (slot, account, jid, wish) VALUES ($1, $2, $3, $4)") \
+    X(WISH_CLEAR, "DELETE FROM archive_wish WHERE account = $1") \
     /* XML of extensions */ \
     X(DATA_GET, "SELECT xml FROM data WHERE account = $1 AND kind = $2 AND name = $3") \
     X(DATA_PUT, "INSERT INTO data (slot, account, kind, name, xml) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account, kind, name) DO UPDATE SET xml = excluded.xml") \

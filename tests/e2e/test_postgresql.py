@@ -2,6 +2,10 @@
 import pytest
 
 from cluster import Cluster
+from test_archive import (  # noqa: F401
+    pair, test_an_administrator_deletes_one_side_and_then_the_other, test_by_time_and_by_id, test_ids_that_are_not_there, test_pages_forwards_and_backwards,
+    test_preferences_are_kept_and_hold, test_what_is_sent_to_oneself_is_there_once, test_what_is_too_old_or_too_much_is_gone_at_once_or_soon,
+    test_what_waits_is_the_row_of_the_archive, test_with_a_contact)
 from test_bind import *  # noqa: F401,F403
 from test_delivery import *  # noqa: F401,F403
 from test_ext import *  # noqa: F401,F403
