@@ -39,6 +39,7 @@ static void free_account(struct account *a)
     roster_free(a->roster);
     block_clear(&a->blocked);
     archive_wishes_clear(&a->wishes);
+    mem_free(a->directory_key);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
     metric_dec(&sm_metric_accounts);
@@ -129,6 +130,7 @@ static void finish(struct account *a, enum err e)
     roster_free(a->roster);
     block_clear(&a->blocked);
     archive_wishes_clear(&a->wishes);
+    mem_free(a->directory_key);
     mem_free((char *)a->jid.full.p);
     mem_free(a);
     metric_dec(&sm_metric_accounts);
@@ -188,6 +190,8 @@ static void on_account(void *owner, enum err e, struct store_rows *rows)
     a->may_outside = e == ERR_OK && !a->is_missing && store_int(rows, 2) != 0;
     if (e == ERR_OK && !a->is_missing)
         a->created_us = store_int(rows, 0);
+    mem_free(a->directory_key);
+    a->directory_key = e == ERR_OK && !a->is_missing ? str_dup(store_text(rows, 3)) : NULL;
 }
 
 static void query(struct account *a, enum store_statement statement,
@@ -292,6 +296,12 @@ void account_set_outside(struct account *a, bool may)
     store_bind_text(tx, a->jid.bare);
     account_pin(a);
     store_submit(tx, on_outside, a);
+}
+
+void account_refresh_key(struct account *a)
+{
+    if (a->host && a->host->directory && a->directory_key && !a->directory_key[0])
+        account_reload(a);
 }
 
 struct session *account_session(const struct account *a, struct str resource)

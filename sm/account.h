@@ -24,6 +24,8 @@ struct account {
     bool may_outside;         /* exchange stanzas with other domains: account_may_outside */
     struct archive_wishes wishes;
     int64_t created_us;       /* what is older in the store was another's of that name */
+    char *directory_key;      /* of the entry that it belongs to; "": none. NULL before it is loaded */
+    uint64_t leavers_round;   /* leavers.c: it was looked at */
     bool is_loaded;
     struct list waiters;
     uint32_t pins;            /* reasons to stay in memory besides sessions */
@@ -57,6 +59,9 @@ void account_unpin(struct account *a);
 
 /* What the groups of its directory say of it now; written where it is news. */
 void account_set_outside(struct account *a, bool may);
+
+/* The login of somebody of a directory may have given the account to an entry: then that is read. */
+void account_refresh_key(struct account *a);
 
 /* What is in memory may differ from the store (a write failed): loaded anew before anyone is given it again. Sessions stay. */
 void account_reload(struct account *a);

@@ -106,8 +106,10 @@ static void on_account(void *owner, struct account *a, enum err e)
 {
     struct job *j = owner;
 
-    if (a && a->host)
+    if (a && a->host) {
         account_set_outside(a, !str_is(j->adopt.outside, "0"));
+        account_refresh_key(a);
+    }
     if (a && a->host)
         session_open(j->sm, a, &j->adopt, links_find(j->sm->links, str_from(j->router)));
     else if (e != ERR_CLOSED)

@@ -7,6 +7,9 @@
 
 enum sm_bind_conflict { SM_BIND_REPLACE_OLD, SM_BIND_RENAME_NEW, SM_BIND_REFUSE_NEW }; /* RFC 6120 §7.7.2.2 */
 
+struct access_rules; /* sm/directory/access.h */
+struct arena;
+
 enum sm_store { SM_STORE_SQLITE, SM_STORE_POSTGRESQL };
 
 enum sm_stale_crl { SM_STALE_CRL_REFUSE, SM_STALE_CRL_ACCEPT };
@@ -49,7 +52,7 @@ struct sm_directory_conf { /* section directory "corp" */
     char *group_base, *group_filter, *group_name, *group_member;
     int group_nesting; /* enum directory_nesting */
     bool has_primary_group;
-    int64_t lockout_ms, query_ms;
+    int64_t lockout_ms, query_ms, leavers_ms;
     int64_t connect_ms, search_ms, bind_ms, answer_ms, refuse_ms, probe_ms, failback_ms;
     int64_t retry_ms, keepalive_ms, unacked_ms;
     int64_t search_connections, bind_connections, max_waiting;
@@ -100,6 +103,10 @@ bool sm_conf_is_directory(const struct sm_host_conf *h);
 struct directory_ports;
 /* The ports that SRV records may name; false: one of the list is no port. */
 bool sm_conf_srv_ports(const struct sm_directory_conf *d, struct directory_ports *out);
+/* NULL: no section of this title. */
+const struct sm_directory_conf *sm_conf_directory(const struct sm_conf *c, const char *name);
+/* The host's, in the arena. */
+struct access_rules sm_conf_access(const struct sm_host_conf *h, struct arena *arena);
 extern const struct conf_key sm_conf_directory_keys[];
 bool sm_conf_check_directories(struct sm_conf *c, struct buf *why);
 

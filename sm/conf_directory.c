@@ -1,5 +1,6 @@
 /* The keys of section directory, and what its rows cannot say. */
 #include "sm/conf.h"
+#include "sm/directory/access.h"
 #include "sm/directory/directory.h"
 #include "sm/directory/filter.h"
 #include "sm/directory/uri.h"
@@ -71,6 +72,8 @@ const struct conf_key sm_conf_directory_keys[] = {
       "where no bind tells." },
     { "query_timeout", CONF_DURATION, DIR(query_ms), "10s", 100, 10 * MINUTE, NULL, CONF_AT_RELOAD,
       "A search of many entries (groups, contacts) is given up when nothing came for so long." },
+    { "leavers_interval", CONF_DURATION, DIR(leavers_ms), "5m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "People with sessions are looked for so often: who is gone, disabled, locked, or in no group any more that may log in loses them. 0: never." },
     { "connect_timeout", CONF_DURATION, DIR(connect_ms), "2s", 100, MINUTE, NULL, CONF_AT_RELOAD,
       "For each step of a new connection: TCP, TLS, the service account's bind." },
     { "search_timeout", CONF_DURATION, DIR(search_ms), "1s", 100, MINUTE, NULL, CONF_AT_RELOAD,
@@ -103,6 +106,32 @@ const struct conf_key sm_conf_directory_keys[] = {
 bool sm_conf_is_directory(const struct sm_host_conf *h)
 {
     return h->auth.count > 0 && strcmp(h->auth.items[0], "ldap") == 0;
+}
+
+const struct sm_directory_conf *sm_conf_directory(const struct sm_conf *c, const char *name)
+{
+    const struct sm_directory_conf *items = c->directories.items;
+
+    for (size_t i = 0; i < c->directories.count; i++)
+        if (strcmp(items[i].name, name) == 0)
+            return &items[i];
+    return NULL;
+}
+
+static const char *const *names_of(const struct conf_list *list, struct arena *arena)
+{
+    const char **names = arena_alloc(arena, (list->count + 1) * sizeof *names);
+
+    for (size_t i = 0; i < list->count; i++)
+        names[i] = list->items[i];
+    return names;
+}
+
+struct access_rules sm_conf_access(const struct sm_host_conf *h, struct arena *arena)
+{
+    return (struct access_rules){ .log_in = names_of(&h->allow_groups, arena),
+                                  .log_in_dmz = names_of(&h->allow_groups_dmz, arena),
+                                  .outside = names_of(&h->outside_groups, arena) };
 }
 
 static bool say(struct buf *why, const char *section, const char *title, const char *sentence)
@@ -234,16 +263,6 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 
 /* --- hosts ------------------------------------------------------------------------------------- */
 
-static bool has_directory(const struct sm_conf *c, const char *name)
-{
-    const struct sm_directory_conf *items = c->directories.items;
-
-    for (size_t i = 0; i < c->directories.count; i++)
-        if (strcmp(items[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static bool has(const struct conf_list *list, const char *mechanism)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -279,7 +298,7 @@ static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct b
         return check_no_directory(h, why);
     if (!h->directory)
         return say(why, "host", h->name, "directory: auth = {\"ldap\"} needs one");
-    if (!has_directory(c, h->directory))
+    if (!sm_conf_directory(c, h->directory))
         return say(why, "host", h->name, "directory: there is no section of this title");
     if (h->may_register)
         return say(why, "host", h->name, "register: accounts are the directory's to make");

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/directory/directory.h"
+#include "sm/leavers.h"
 #include "sm/metrics.h"
 #include "sm/store/store.h"
 
@@ -69,6 +70,7 @@ void directories_prepare(struct sm *sm)
     if (sm->conf->directories.count > 0) /* libldap looks up the machine's own name */
         directory_library_init();
     sm->directories = directories_new(sm->service->loop, sm->service->timers, on_changed, sm);
+    sm->leavers = leavers_new(sm);
     metric_on_collect(on_collect, sm);
 }
 
@@ -79,6 +81,8 @@ void directories_stop(struct sm *sm)
     metric_forget(sm);
     directories_close(sm->directories);
     sm->directories = NULL;
+    leavers_free(sm->leavers);
+    sm->leavers = NULL;
 }
 
 static enum err read_password(const struct sm_directory_conf *d, struct buf *password, struct buf *why)
@@ -148,6 +152,12 @@ static struct directory_options options_of(const struct sm_directory_conf *d, co
                                        .max_waiting = d->max_waiting };
 }
 
+static void apply(struct sm *sm, const struct directory_options *options, size_t count)
+{
+    directories_set(sm->directories, options, count);
+    leavers_apply(sm->leavers);
+}
+
 enum err directories_apply(struct sm *sm, struct buf *why)
 {
     const struct sm_directory_conf *confs = sm->conf->directories.items;
@@ -165,7 +175,7 @@ enum err directories_apply(struct sm *sm, struct buf *why)
         options[i] = options_of(&confs[i], &passwords[i]);
     }
     if (e == ERR_OK)
-        directories_set(sm->directories, options, n);
+        apply(sm, options, n);
     for (size_t i = 0; i < n; i++) {
         if (passwords[i].p)
             mem_wipe(passwords[i].p, passwords[i].cap);

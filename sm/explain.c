@@ -112,6 +112,17 @@ static void show_entry(struct explanation *x, const struct directory_found *foun
     }
 }
 
+static void show_server(void *owner, const struct directory_server_status *s)
+{
+    struct explanation *x = owner;
+
+    if (strcmp(s->directory, x->host->directory) != 0)
+        return;
+    STEP(x, "server", "%s: %s%s%s%s%s%s", s->uri, s->state, s->is_chosen ? ", chosen" : "",
+         s->tls ? ", " : "", s->tls ? s->tls : "", s->last_error ? ", last error: " : "",
+         s->last_error ? s->last_error : "");
+}
+
 /* A reload may have come between the steps. */
 static bool is_there(struct explanation *x)
 {
@@ -128,6 +139,7 @@ static void on_access(void *owner, const struct access *a)
 
     if (!is_there(x))
         return;
+    directories_each(x->sm->directories, show_server, x);
     if (found->uri)
         step(x, "asked", str_from(found->uri));
     if (found->filter)
@@ -149,47 +161,17 @@ static void on_access(void *owner, const struct access *a)
 
 /* --- the steps --------------------------------------------------------------------------------- */
 
-static void show_server(void *owner, const struct directory_server_status *s)
-{
-    struct explanation *x = owner;
-
-    if (strcmp(s->directory, x->host->directory) != 0)
-        return;
-    STEP(x, "server", "%s: %s%s%s%s%s%s", s->uri, s->state, s->is_chosen ? ", chosen" : "",
-         s->tls ? ", " : "", s->tls ? s->tls : "", s->last_error ? ", last error: " : "",
-         s->last_error ? s->last_error : "");
-}
-
-static const struct sm_directory_conf *conf_of(const struct explanation *x)
-{
-    const struct sm_directory_conf *items = x->sm->conf->directories.items;
-
-    for (size_t i = 0; i < x->sm->conf->directories.count; i++)
-        if (strcmp(items[i].name, x->host->directory) == 0)
-            return &items[i];
-    return NULL;
-}
-
 static void ask_directory(struct explanation *x)
 {
-    const struct sm_directory_conf *conf = conf_of(x);
+    const struct sm_directory_conf *conf = sm_conf_directory(x->sm->conf, x->host->directory);
     struct directory *d = directories_find(x->sm->directories, x->host->directory);
     struct directory_name name = { .user = x->jid.local, .host = x->jid.domain, .jid = x->jid.bare };
-    const char **lists[3];
-    const struct conf_list *from[] = { &x->host->allow_groups, &x->host->allow_groups_dmz, &x->host->outside_groups };
-    struct access_rules rules;
+    struct access_rules rules = sm_conf_access(x->host, &x->arena);
 
     if (!d || !conf) {
         finish(x, CTL_FAILED, "no: the directory of this host is not there");
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(from); i++) {
-        lists[i] = arena_alloc(&x->arena, (from[i]->count + 1) * sizeof **lists);
-        for (size_t n = 0; n < from[i]->count; n++)
-            lists[i][n] = from[i]->items[n];
-    }
-    rules = (struct access_rules){ lists[0], lists[1], lists[2] };
-    directories_each(x->sm->directories, show_server, x);
     STEP(x, "service account", "%s", conf->bind_dn ? conf->bind_dn : "anonymous");
     STEP(x, "base", "%s", conf->base);
     access_ask(d, &name, &rules, true, on_access, x);

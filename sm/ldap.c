@@ -1,4 +1,5 @@
 /* sallyportctl ldap …: servers shown and checked, logins explained, names looked up, accounts given to their new entry. */
+#include "sm/account.h"
 #include "sm/ldap.h"
 
 #include "common/audit.h"
@@ -82,6 +83,7 @@ static void run_test(struct sm *sm, struct ctl_request *r, const struct jid *jid
 }
 
 struct acceptance {
+    struct sm *sm;
     struct ctl_request *request;
     char *account;
 };
@@ -90,7 +92,10 @@ static void on_accepted(void *owner, enum err e, int64_t changes)
 {
     struct acceptance *a = owner;
     enum ctl_exit code = e != ERR_OK ? CTL_FAILED : changes == 0 ? CTL_NO_SUCH : CTL_OK;
+    struct account *account = account_in_memory(a->sm, str_from(a->account));
 
+    if (account)
+        account_reload(account);
     if (code == CTL_OK) {
         audit("directory-accepted", kv_text("account", a->account), kv_text("by", "administrator"));
         ctl_say(a->request, "%s: belongs to the entry that logs in next", a->account);
@@ -108,6 +113,7 @@ static void run_accept(struct sm *sm, struct ctl_request *r, const struct jid *j
     struct acceptance *a = mem_new(struct acceptance);
     struct store_tx *tx = store_begin(sm->store);
 
+    a->sm = sm;
     a->request = r;
     a->account = str_dup(jid->bare);
     store_add(tx, STORE_ACCOUNT_ACCEPT);

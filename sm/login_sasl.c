@@ -11,16 +11,10 @@
 
 enum { FAILURES_A_GUESS = 4 }; /* what is no guess is limited as well, more widely */
 
-/* The name is the one that the router stamped. Whoever is not listed stands in the DMZ. */
+/* The name is the one that the router stamped. */
 static bool is_inside(const struct login *l)
 {
-    const struct conf_list *list = &l->sm->conf->inside;
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i], l->c2s->name) == 0)
-            return true;
-    }
-    return false;
+    return sm_is_inside(l->sm, str_from(l->c2s->name));
 }
 
 static const char **names_of(const struct conf_list *list, struct arena *arena)
@@ -50,9 +44,7 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                 .directory = sm_conf_is_directory(h) ? h->directory : NULL,
                                 .address = l->open.addr,
                                 .c2s = str_from(l->c2s->name),
-                                .access = { .log_in = names_of(&h->allow_groups, arena),
-                                            .log_in_dmz = names_of(&h->allow_groups_dmz, arena),
-                                            .outside = names_of(&h->outside_groups, arena) },
+                                .access = sm_conf_access(h, arena),
                                 .is_inside = is_within,
                                 .refused = is_within || has_own_list ? NULL : sm_conf_exposed,
                                 .chain = l->open.chain,

@@ -37,6 +37,8 @@ struct metric sm_metric_directory_refused =
     METRIC("sallyport_sm_directory_refused_total", METRIC_COUNTER, "Logins that directories refused.");
 struct metric sm_metric_directory_failed =
     METRIC("sallyport_sm_directory_failed_total", METRIC_COUNTER, "Logins that no directory could answer: temporary-auth-failure.");
+struct metric sm_metric_leavers =
+    METRIC("sallyport_sm_leavers_total", METRIC_COUNTER, "Sessions that were ended because the directory does not let their account in any more.");
 struct metric sm_metric_adopt_refused =
     METRIC("sallyport_sm_adopt_refused_total", METRIC_COUNTER, "Adoptions that were forged, late or used twice.");
 struct metric sm_metric_frames_in =
@@ -111,6 +113,7 @@ void sm_metrics_register(void)
         &sm_metric_directory_binds,
         &sm_metric_directory_refused,
         &sm_metric_directory_failed,
+        &sm_metric_leavers,
         &sm_metric_adopt_refused,
         &sm_metric_frames_in,
         &sm_metric_frames_out,

@@ -22,6 +22,7 @@ extern struct metric sm_metric_directory_searches;
 extern struct metric sm_metric_directory_binds;
 extern struct metric sm_metric_directory_refused;
 extern struct metric sm_metric_directory_failed;
+extern struct metric sm_metric_leavers;
 extern struct metric sm_metric_adopt_refused;
 extern struct metric sm_metric_frames_in;
 extern struct metric sm_metric_frames_out;

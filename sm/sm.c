@@ -46,6 +46,16 @@ bool sm_is_hosted(const struct sm *sm, struct str domain)
     return sm_host(sm, domain) != NULL;
 }
 
+bool sm_is_inside(const struct sm *sm, struct str c2s)
+{
+    const struct conf_list *list = &sm->conf->inside;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (str_is(c2s, list->items[i]))
+            return true;
+    return false;
+}
+
 uint64_t sm_now_ms(const struct sm *sm)
 {
     return uv_now(sm->service->loop);

@@ -25,6 +25,7 @@ struct sm {
     struct store *store;
     struct auth *auth;
     struct directories *directories;
+    struct leavers *leavers;    /* NULL while there are no directories */
     struct xml_parser *parser;
     struct table accounts;      /* struct account, by bare JID: those in memory */
     struct table sessions;      /* struct session, by the 16 bytes of its id */
@@ -49,6 +50,8 @@ struct sm {
 /* The host of the configuration with this (normalised) name, or NULL. */
 const struct sm_host_conf *sm_host(const struct sm *sm, struct str domain);
 bool sm_is_hosted(const struct sm *sm, struct str domain);
+/* Whether this c2s is one of those that the world cannot reach; whoever is not listed stands in the DMZ. */
+bool sm_is_inside(const struct sm *sm, struct str c2s);
 
 /* --- origins ----------------------------------------------------------------------------------------------------- *
  * What one frame of a client (or one stanza of a component) leads to. Everything derived from it holds a reference; when the last is

@@ -11,7 +11,7 @@
     X(META_DELETE, "DELETE FROM meta WHERE name = $1") \
     X(MIGRATION_GET, "SELECT done_us FROM migration WHERE version = $1") \
     /* accounts and SCRAM keys (RFC 5803 form, one row a mechanism) */ \
-    X(ACCOUNT_GET, "SELECT created_us, roster_version, outside FROM account WHERE jid = $1") \
+    X(ACCOUNT_GET, "SELECT created_us, roster_version, outside, directory_key FROM account WHERE jid = $1") \
     X(ACCOUNT_NEW, "INSERT INTO account (slot, jid, host, created_us, roster_version) VALUES ($1, $2, $3, $4, 0)") \
     X(ACCOUNT_DELETE, "DELETE FROM account WHERE jid = $1") \
     X(ACCOUNT_LIST, "SELECT jid, created_us FROM account WHERE host = $1 AND jid > $2 ORDER BY jid LIMIT $3") \
