@@ -366,21 +366,6 @@ static void add_item(struct buf *filter, const struct sm_directory_conf *conf, c
     buf_add_char(filter, ')');
 }
 
-/* What is asked for besides the key tells the state (state.h). */
-static const char *const *attributes_of(const struct sm_directory_conf *conf, struct arena *arena)
-{
-    const char **list;
-    size_t n = 0;
-
-    while (directory_state_attributes[n])
-        n++;
-    list = arena_alloc(arena, (n + 2) * sizeof *list);
-    list[0] = conf->key_attribute;
-    for (size_t i = 0; i < n; i++)
-        list[i + 1] = directory_state_attributes[i];
-    return list;
-}
-
 static void ask_chunk(struct crowd *c)
 {
     const struct sm_directory_conf *conf = sm_conf_directory(c->leavers->sm->conf, c->directory);
@@ -404,7 +389,7 @@ static void ask_chunk(struct crowd *c)
     buf_add(&filter, STR(")"));
     buf_add_char(&filter, '\0');
     q.filter = filter.p;
-    q.attributes = attributes_of(conf, &arena);
+    q.attributes = directory_state_wanted(conf->key_attribute, NULL, &arena);
     directory_query_start(d, &q, on_entry, on_chunk, c);
     buf_fini(&filter);
     arena_fini(&arena);

@@ -192,25 +192,6 @@ static void on_found(struct dir_conn *c, const struct dir_answer *answer)
 /* --- as a job ----------------------------------------------------------------------------------
  */
 
-/* The key, what tells the state, and what the caller wants. */
-static const char *const *wanted(struct login *l)
-{
-    size_t n = 0, extra = 0, state = 0;
-    const char **list;
-
-    while (l->attributes && l->attributes[extra])
-        extra++;
-    while (directory_state_attributes[state])
-        state++;
-    list = arena_alloc(&l->arena, (extra + state + 2) * sizeof *list);
-    list[n++] = l->job.directory->options.key_attribute;
-    for (size_t i = 0; i < state; i++)
-        list[n++] = directory_state_attributes[i];
-    for (size_t i = 0; i < extra; i++)
-        list[n++] = l->attributes[i];
-    return list;
-}
-
 static bool run(struct dir_job *j, struct dir_conn *c)
 {
     enum { TWO_ENTRIES = 2 };
@@ -228,7 +209,7 @@ static bool run(struct dir_job *j, struct dir_conn *c)
         return dir_conn_bind(c, d->options.bind_ms, l->found.dn, buf_str(&l->password), on_bound);
     }
     l->entry = NULL;
-    r.attributes = wanted(l);
+    r.attributes = directory_state_wanted(d->options.key_attribute, l->attributes, &l->arena);
     d->set->counters.searches++;
     return dir_conn_search(c, &r, on_found);
 }

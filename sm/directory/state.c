@@ -36,6 +36,23 @@ enum {
     DAY = 24 * 60 * 60,
 };
 
+const char *const *directory_state_wanted(const char *key_attribute, const char *const *extra,
+                                          struct arena *arena)
+{
+    size_t n = 0, more = 0;
+    const char **list;
+
+    while (extra && extra[more])
+        more++;
+    list = arena_alloc(arena, (ARRAY_LEN(directory_state_attributes) + more + 1) * sizeof *list);
+    list[n++] = key_attribute;
+    for (size_t i = 0; directory_state_attributes[i]; i++)
+        list[n++] = directory_state_attributes[i];
+    for (size_t i = 0; i < more; i++)
+        list[n++] = extra[i];
+    return list;
+}
+
 /* --- values ------------------------------------------------------------------------------------
  */
 

@@ -12,6 +12,10 @@
 /* To be asked for; NULL-terminated. Some are constructed, and shown only to who names them. */
 extern const char *const directory_state_attributes[];
 
+/* These behind the key attribute and before extra ones (NULL: none). The list is in the arena. */
+const char *const *directory_state_wanted(const char *key_attribute, const char *const *extra,
+                                          struct arena *arena);
+
 /* DIRECTORY_OK, _DISABLED, _LOCKED, _EXPIRED (the password) or _MUST_CHANGE; of several the first
  * of these. What the entry does not show counts as good. lockout_s: a lock that the entry shows
  * only as the time when it began is over after so many seconds. */
