@@ -1,6 +1,7 @@
 """slixmpp, unmodified: logs in, keeps a roster, sees presence, talks, and outlives the processes behind its connection manager."""
 import ssl
 
+from authority import Authority
 from slix import Chatter, run
 
 
@@ -110,3 +111,24 @@ def test_it_goes_on_talking_when_router_and_session_manager_are_killed(new_clust
         await bob.sees(alice.boundjid.full, type="away")
 
     run(story)
+
+
+def test_it_logs_in_with_a_certificate_and_no_password(new_cluster, tmp_path):
+    """SASL EXTERNAL (XEP-0178), chosen by itself: it has certfile, keyfile and nothing else."""
+    ca = Authority(tmp_path)
+    cluster = new_cluster("--set", f'c2s:client_ca = "{ca.file}"')
+    conf = cluster.folder / "conf" / "sm-1.conf"
+    conf.write_text(conf.read_text().replace('host "localhost" {\n', f'host "localhost" {{\n    external_ca = "{ca.file}"\n'))
+    cluster.kill("sm-1")
+    cluster.start("sm-1")
+    name = cluster.adduser("romeo")
+
+    async def story(start):
+        romeo = start(Chatter(cluster, name, ""))
+        romeo.certfile, romeo.keyfile = ca.issue("romeo@localhost").files
+        await romeo.online()
+        assert romeo.refusals == 0
+
+    run(story)
+    assert cluster.events("sm-1", "login", account="romeo@localhost")[-1]["mechanism"] == "EXTERNAL"
+    assert not cluster.events("sm-1", "login-refused")
