@@ -28,7 +28,7 @@ const struct conf_key sm_conf_directory_keys[] = {
       "can choose among all names that the CA ever signed." },
     { "srv_ports", CONF_LIST, DIR(srv_ports), "636, 389", 0, 8, NULL, CONF_AT_RELOAD,
       "Ports that SRV records may name: the process may dial no others." },
-    { "srv_interval", CONF_DURATION, DIR(srv_ms), "5m", 2 * SECOND, 24 * HOUR, NULL, CONF_AT_RELOAD,
+    { "srv_interval", CONF_DURATION, DIR(srv_ms), "5m", SECOND, 24 * HOUR, NULL, CONF_AT_RELOAD,
       "DNS is asked again when its answer has expired, and at least so often." },
     { "start_tls", CONF_BOOL, DIR(is_start_tls), "yes", 0, 0, NULL, CONF_AT_RELOAD,
       "Connections of ldap:// are encrypted before anything else is said." },

@@ -10,7 +10,7 @@
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 
-enum { MIN_LOOKUP_MS = 2000, FAILED_LOOKUP_MS = 5000, MS = 1000 };
+enum { MIN_LOOKUP_MS = 1000, FAILED_LOOKUP_MS = 3000, MS = 1000 };
 
 static uint64_t now(const struct directory *d)
 {

@@ -2,6 +2,7 @@
 import concurrent.futures
 import json
 import os
+import random
 import socket
 import subprocess
 import time
@@ -42,6 +43,64 @@ class Servers(Site):
     def down(self, uri):
         """Why it is down."""
         return self.wait_state(uri, "down")["last_error"]
+
+
+class Distant(Slapd):
+    """One in a network namespace of its own, on a line that the test makes slow or lossy."""
+
+    def __init__(self, tls):
+        number = random.randrange(1, 250)
+        self.name, self.address = f"sp-{os.getpid()}", f"10.213.{number}.2"
+        self.run("ip", "netns", "add", self.name)
+        self.run("ip", "link", "add", f"sp{os.getpid()}", "type", "veth", "peer", "name", "line", "netns", self.name)
+        self.run("ip", "address", "add", f"10.213.{number}.1/30", "dev", f"sp{os.getpid()}")
+        self.run("ip", "link", "set", f"sp{os.getpid()}", "up")
+        self.inside("ip", "address", "add", f"{self.address}/30", "dev", "line")
+        self.inside("ip", "link", "set", "line", "up")
+        self.inside("ip", "link", "set", "lo", "up")
+        certify(tls, "distant", "/CN=directory", f"IP:{self.address}")
+        super().__init__(tls=tls, certificate="distant")
+
+    def run(self, *command):
+        subprocess.run(command, check=True, capture_output=True)
+
+    def inside(self, *command):
+        self.run("ip", "netns", "exec", self.name, *command)
+
+    def start(self):
+        self.ldaps = f"ldaps://{self.address}:{self.tls_port}"
+        ready = self.folder / "ldapi"
+        ready.unlink(missing_ok=True)
+        self.process = subprocess.Popen(["ip", "netns", "exec", self.name, slapd.local.program(self.folder), "-d", "none", "-f", str(self.conf),
+                                         "-h", f"{self.ldaps} {self.ldapi}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not is_listening(ready):
+            assert self.process.poll() is None and time.monotonic() < deadline, "slapd does not start"
+            time.sleep(0.02)
+        return self
+
+    def slow(self, rate):
+        """What the server sends; as tc-tbf(8) has it, None: as fast as it can. (netem, which delays, is not in every kernel.)"""
+        self.inside("tc", "qdisc", *(["replace", "dev", "line", "root", "tbf", "rate", rate, "burst", "1600", "latency", "20s"] if rate
+                                     else ["del", "dev", "line", "root"]))
+
+    def lose(self, rule):
+        """Which packets of the server's do not arrive, as nft has it; None: all arrive."""
+        self.inside("nft", *(f"table inet line {{ chain out {{ type filter hook output priority 0; {rule} drop; }}; }}".split() if rule
+                             else ["delete", "table", "inet", "line"]))
+
+    def close(self):
+        super().close()
+        self.run("ip", "netns", "del", self.name)
+
+
+def is_listening(path):
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+            return True
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +149,14 @@ def odd(one):
 
 
 @pytest.fixture(scope="module")
-def site(one, two, open_one, odd):
+def distant(one):
+    server = Distant(one.tls)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def site(one, two, open_one, odd, distant):
     from cluster import Cluster
     made = []
 
@@ -98,7 +164,7 @@ def site(one, two, open_one, odd):
         made.append(Cluster(*options))
         return made[-1]
 
-    yield Servers(new, one.section(uris=[one.ldaps, one.ldap, one.ldapi, two.ldaps, two.ldap, two.ldapi, open_one.ldaps, odd["without StartTLS"].ldap,
+    yield Servers(new, one.section(uris=[one.ldaps, one.ldap, one.ldapi, two.ldaps, two.ldap, two.ldapi, open_one.ldaps, distant.ldaps, odd["without StartTLS"].ldap,
                                          *(s.ldaps for s in odd.values())]))
     made[0].down()
 
@@ -303,6 +369,62 @@ def test_500_logins_while_one_of_two_servers_hangs(site, one, two, unique):
     for c in [old, alice, bob, *first]:
         c.close()
     site.wait_state(two.ldaps, "up")
+
+
+# --- a bad line -------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_narrow_line_is_slow_and_nothing_else(site, one, distant, unique):
+    name = distant.add_person(unique("far"))
+    distant.slow("64kbit")
+    try:
+        site.use(one.section(uris=[distant.ldaps]), distant.ldaps)
+        assert site.auth(name) == "success"
+        rows, _ = check(site)
+        assert int(rows[distant.ldaps]["tls"]["ms"]) > 20 and rows[distant.ldaps]["key"]["result"] == "ok", "each step has its time"
+    finally:
+        distant.slow(None)
+
+
+def test_a_line_that_falls_silent_fails_over(site, one, distant, unique):
+    name = shared_person([one, distant], unique("further"))
+    site.use(one.section(uris=[distant.ldaps, one.ldaps]), one.ldaps, distant.ldaps)
+    old = site.login(name)
+    distant.lose("tcp sport != 0")
+    try:
+        assert site.auth(name) == "success"
+        assert "in time" in site.down(distant.ldaps)
+        old.ping()
+    finally:
+        distant.lose(None)
+    site.wait_state(distant.ldaps, "up")
+    old.close()
+
+
+def test_a_line_that_loses_a_tenth_still_lets_people_in(site, one, distant, unique):
+    name = shared_person([one, distant], unique("lossy"))
+    site.use(one.section(uris=[distant.ldaps, one.ldaps]), one.ldaps, distant.ldaps)
+    distant.lose("numgen random mod 100 < 10")
+    try:
+        assert [site.auth(name) for _ in range(4)].count("success") >= 2
+    finally:
+        distant.lose(None)
+
+
+def test_the_kernel_watches_over_connections(site, one, distant):
+    """TCP keepalive (RFC 9293 §3.8.4): a peer that vanishes without a word is noticed although nobody asks it."""
+    site.use(one.section(uris=[distant.ldaps], keepalive='"2s"', unacknowledged='"1s"', probe_interval='"1h"'), distant.ldaps)
+    sockets = subprocess.run(["ss", "-Htno", "state", "established", f"dport = :{distant.tls_port}"], capture_output=True, text=True, check=True).stdout
+    assert "timer:(keepalive," in sockets, sockets
+    distant.lose("tcp sport != 0")
+    try:
+        deadline = time.monotonic() + 30
+        while int(site.rows()[0][0]["lost"]) == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        distant.lose(None)
+    site.wait_state(distant.ldaps, "up", timeout=40)
 
 
 # --- ldap check -------------------------------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class Found(Servers):
 
     def srv_section(self, server, **keys):
         ports = ", ".join(f'"{p}"' for p in self.known)
-        return server.section(uris=[], srv=f'"{ZONE}"', srv_interval="2s", **{"srv_ports": f"{{{ports}}}", "failback": "0s", **keys})
+        return server.section(uris=[], srv=f'"{ZONE}"', srv_interval="1s", **{"srv_ports": f"{{{ports}}}", "failback": "0s", **keys})
 
     def wait_used(self, uri):
         deadline = time.monotonic() + 30
