@@ -178,6 +178,16 @@ static void check_mechanisms(struct checker *c, const char *title, const char *k
                    title, key, list->items[i]);
 }
 
+/* What a c2s in a dmz may read is told by plan: it must not come in by a side door. */
+static void check_settings(struct checker *c, const struct plan_domain_conf *d)
+{
+    for (size_t i = 0; i < d->settings.count; i++)
+        if (strstr(d->settings.items[i], "mechanisms") || strchr(d->settings.items[i], '\n'))
+            refuse(c,
+                   "domain \"%s\": settings: mechanisms and mechanisms_dmz are keys of their own",
+                   d->name);
+}
+
 static void check_domains(struct checker *c)
 {
     const struct plan_domain_conf *items = c->conf->domains.items;
@@ -192,6 +202,7 @@ static void check_domains(struct checker *c)
                    d->name);
         check_mechanisms(c, d->name, "mechanisms", &d->mechanisms);
         check_mechanisms(c, d->name, "mechanisms_dmz", &d->mechanisms_dmz);
+        check_settings(c, d);
         for (size_t k = 0; k < d->admins.count; k++)
             if (strpbrk(d->admins.items[k], "\"\\$\n"))
                 refuse(c, "domain \"%s\": admins: expected addresses", d->name);

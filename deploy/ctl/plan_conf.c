@@ -141,6 +141,9 @@ static const struct conf_key domain_keys[] = {
       "Strangers may make accounts." },
     { "change_password", CONF_BOOL, DOMAIN(may_change_password), "yes", 0, 0, NULL, NOW,
       "Users may change their password." },
+    { "settings", CONF_LIST, DOMAIN(settings), "", 0, 0, NULL, NOW,
+      "Further lines of its section in the session managers' files, as auth and directory; not of "
+      "mechanisms, which plan must know." },
     { 0 },
 };
 

@@ -40,6 +40,7 @@ struct plan_domain_conf {
     struct conf_list admins, mechanisms;
     struct conf_list mechanisms_dmz; /* empty: mechanisms without PLAIN and EXTERNAL */
     bool may_register, may_change_password;
+    struct conf_list settings; /* further lines of its section for session managers */
 };
 
 struct plan_component_conf {

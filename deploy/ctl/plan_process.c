@@ -173,7 +173,10 @@ static void write_sm(const struct plan *p, const struct plan_node *n, struct buf
         write_list(out, "mechanisms_dmz", &d->mechanisms_dmz);
         write_list(out, "admins", &d->admins);
         buf_printf(out, "    register = %s\n", d->may_register ? "yes" : "no");
-        buf_printf(out, "    change_password = %s\n}\n", d->may_change_password ? "yes" : "no");
+        buf_printf(out, "    change_password = %s\n", d->may_change_password ? "yes" : "no");
+        for (size_t k = 0; k < d->settings.count; k++)
+            buf_printf(out, "    %s\n", d->settings.items[k]);
+        buf_add(out, STR("}\n"));
     }
 }
 

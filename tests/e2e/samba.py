@@ -136,7 +136,7 @@ class Samba:
             self.tls = tls or self.folder / "tls"
             if not tls:
                 self.tls.mkdir()
-                make_tls(self.tls, ["127.0.0.1", self.address])
+                make_tls(self.tls, ["127.0.0.1", self.address], days=90)
             shutil.copytree(template / "domain", self.folder / "dc")
             for name in ("run", "cache", "lock", "ncalrpc", "winbindd", "ntp"):
                 (self.folder / "dc" / name).mkdir(exist_ok=True)

@@ -89,13 +89,13 @@ def certify(folder, name, subject, *names, ca="ca", days=30, start=None):
                 "-days", str(days), "-extfile", f"{name}.ext")
 
 
-def make_tls(folder, addresses=("127.0.0.1",)):
+def make_tls(folder, addresses=("127.0.0.1",), days=30):
     """A CA and a certificate for the addresses and localhost; another CA that signed nothing."""
     for ca in ("ca", "other-ca"):
         openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem",
                 "-subj", f"/CN={ca}", "-days", "30")
     names = {"localhost", socket.gethostname(), socket.getfqdn()}  # libldap's tools take localhost for the machine's own name
-    certify(folder, "server", "/CN=directory", *(f"IP:{a}" for a in addresses), *(f"DNS:{n}" for n in sorted(names)))
+    certify(folder, "server", "/CN=directory", *(f"IP:{a}" for a in addresses), *(f"DNS:{n}" for n in sorted(names)), days=days)
 
 
 class Slapd:

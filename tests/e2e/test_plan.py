@@ -27,6 +27,14 @@ def test_each_host_gets_what_its_processes_need_and_nothing_of_others(plan):
     assert not [f for f in core if f.startswith("/etc/c2s-1")]
 
 
+def test_a_domain_may_be_a_directorys(plan):
+    p = plan(more="domain \"dir.example\" {{ mechanisms = {{\"PLAIN\"}} mechanisms_dmz = {{\"PLAIN\"}} settings = {{'auth = {{\"ldap\"}}', 'directory = corp'}} }}")
+    p.make()
+    text = (p.host("core-1") / f".{p.dir}/etc/sm-1.conf").read_text()
+    section = re.search(r'^host "dir.example" \{\n(.*?)^\}', text, re.S | re.M)[1]
+    assert '    auth = {"ldap"}\n' in section and "    directory = corp\n" in section
+
+
 def test_the_key_of_the_ca_is_encrypted_and_in_no_bundle(plan):
     p = plan()
     p.make()
@@ -170,6 +178,7 @@ def test_secrets_are_told_with_owner_mode_rotation_and_what_theft_permits(plan):
     ('service "log" {{ kind = "syslog" zone = "office" address = {{"10.0.0.1"}} hosts = {{"gate-1"}} }}', "from a dmz to the inside"),
     ('component "c.example.com" {{ zone = "dmz" address = {{"10.0.0.1"}} }}', "open connections inwards"),
     ('c2s "c2s-2" {{ host = "gate-1" user = "root" }}', "other than root"),
+    ("domain \"dir.example\" {{ settings = {{'mechanisms_dmz = {{PLAIN}}'}} }}", "mechanisms and mechanisms_dmz are keys of their own"),
     ('host "odd" {{ zone = "dmz" address = {{"gate.example.com"}} }}', "expected IP addresses"),
 ])
 def test_what_would_open_the_boundary_or_cannot_work_is_refused_with_its_place(plan, more, sentence):

@@ -25,7 +25,8 @@ class Site:
             text = self.conf.read_text()
             for h, keys in hosts.items():
                 text = text.replace(f'host "{h}.example" {{', f'host "{h}.example" {{\n    auth = {{"ldap"}}\n    directory = "{h}"')
-            self.conf.write_text("".join(server.section(h, **{"refuse_after": "50ms", **keys}) for h, keys in hosts.items()) + text)
+            patience = {"refuse_after": "50ms", "search_timeout": "5s", "bind_timeout": "5s", "answer_timeout": "10s"}  # for a busy machine
+            self.conf.write_text("".join(server.section(h, **{**patience, **keys}) for h, keys in hosts.items()) + text)
             self.cluster.kill("sm-1")
             self.cluster.start("sm-1")
         except BaseException:

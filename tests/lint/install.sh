@@ -21,6 +21,9 @@ make -s install SAN=$sanitizers DESTDIR="$out/root" PREFIX=/usr/local
     echo ./usr/local/share/man/man8/sallyport-deploy-hook.8
     echo ./usr/local/share/man/man5/sallyport-cluster.conf.5
     echo ./usr/local/share/doc/sallyport/examples/cluster.conf
+    for file in deploy/directory/*; do
+        echo "./usr/local/share/doc/sallyport/directory/${file##*/}"
+    done
     for page in deploy/*.md; do
         [ "$page" = deploy/README.md ] || echo "./usr/local/share/doc/sallyport/${page##*/}"
     done
