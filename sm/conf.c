@@ -99,6 +99,8 @@ static const struct conf_key keys[] = {
       "Sessions of a c2s that does not come back in this time end." },
     { "c2s_history", CONF_DURATION, AT(c2s_history_ms), "90d", 24 * HOUR, 3650LL * 24 * HOUR, NULL, CONF_AT_RELOAD,
       "How long it is known which accounts used which connection manager (sallyportctl incident)." },
+    { "vcard_cache", CONF_SIZE, AT(vcard_cache), "16M", 64 * KIB, 1024LL * MIB, NULL, CONF_AT_RELOAD,
+      "Memory for the vCards of people in directories." },
     { "software_os", CONF_TEXT, AT(software_os), "", 0, 0, NULL, CONF_AT_RELOAD,
       "The operating system that XEP-0092 tells; nothing when absent." },
     { "inside", CONF_LIST, AT(inside), "", 0, 0, NULL, CONF_AT_RELOAD,

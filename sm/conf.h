@@ -56,6 +56,9 @@ struct sm_directory_conf { /* section directory "corp" */
     int64_t connect_ms, search_ms, bind_ms, answer_ms, refuse_ms, probe_ms, failback_ms;
     int64_t retry_ms, keepalive_ms, unacked_ms;
     int64_t search_connections, bind_connections, max_waiting;
+    struct conf_list vcard;   /* sm/vcard.h; empty: nothing is told */
+    bool is_vcard_outside;
+    int64_t vcard_age_ms, vcard_photo;
 };
 
 struct sm_conf {
@@ -84,6 +87,7 @@ struct sm_conf {
     int64_t store_after_ms;   /* what a client has not taken in this time goes to the store */
     int64_t c2s_history_ms;   /* who used which c2s is known so long */
     int64_t lost_c2s_ms;      /* sessions whose c2s does not come back in this time end */
+    int64_t vcard_cache;      /* bytes of vCards of directories */
     char *software_os;        /* answered to XEP-0092; NULL: not told */
     struct conf_list disabled; /* names of extensions */
     struct conf_list inside;  /* component names of the c2s that the world cannot reach, nor their links */

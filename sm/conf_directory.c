@@ -4,6 +4,7 @@
 #include "sm/directory/directory.h"
 #include "sm/directory/filter.h"
 #include "sm/directory/uri.h"
+#include "sm/vcard.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -100,6 +101,16 @@ const struct conf_key sm_conf_directory_keys[] = {
       "Connections to one server that check passwords, one at a time each." },
     { "max_waiting", CONF_INT, DIR(max_waiting), "1000", 1, 100000, NULL, CONF_AT_RELOAD,
       "Logins under way; more are answered with temporary-auth-failure." },
+    { "vcard", CONF_LIST, DIR(vcard), "", 0, VCARD_MAX_ROWS, NULL, CONF_AT_RELOAD,
+      "Which attributes are shown in people's vCards (XEP-0054), each as FIELD=attribute: FN=cn, N/GIVEN=givenName, EMAIL/USERID=mail, "
+      "TEL/NUMBER=telephoneNumber, PHOTO/BINVAL=jpegPhoto …; of several for one field the first that has a value. standard: names, mail, "
+      "telephone, organisation, title and photo, by the attributes of inetOrgPerson and Active Directory. When absent none is." },
+    { "vcard_outside", CONF_BOOL, DIR(is_vcard_outside), "no", 0, 0, NULL, CONF_AT_RELOAD,
+      "Addresses of domains that are not hosted here see them, too." },
+    { "vcard_age", CONF_DURATION, DIR(vcard_age_ms), "10m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "The directory is asked again when what is known of somebody is older; while it does not answer, what is known is shown." },
+    { "vcard_photo", CONF_SIZE, DIR(vcard_photo), "64k", 0, 4096 * 1024, NULL, CONF_AT_RELOAD,
+      "Photos that have more bytes are not shown; nor those with which the vCard would not fit into max_stanza of the host." },
     { 0 },
 };
 
@@ -239,6 +250,7 @@ static bool check_srv(const struct sm_directory_conf *d, struct buf *why)
 static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 {
     struct buf reason = { 0 };
+    struct vcard_map map;
     bool is_good = check_attribute(d, "key_attribute", d->key_attribute, why);
 
     is_good &= check_attribute(d, "group_name", d->group_name, why);
@@ -250,6 +262,11 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
     is_good &= check_bind(d, why);
     if (directory_filter_check(d->filter, &reason) != ERR_OK) {
         buf_printf(why, "directory \"%s\": filter: %.*s\n", d->name, (int)reason.n, reason.p);
+        is_good = false;
+    }
+    buf_clear(&reason);
+    if (vcard_map_read(&d->vcard, &map, &reason) != ERR_OK) {
+        buf_printf(why, "directory \"%s\": vcard: %.*s\n", d->name, (int)reason.n, reason.p);
         is_good = false;
     }
     buf_clear(&reason);

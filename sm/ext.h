@@ -27,6 +27,7 @@ struct iq {
     struct str host;      /* the host that is asked (of `to`, or of the sender's stream) */
     iq_answer_fn *answer; /* ext_api.c's: where the answer goes before login … */
     char *answer_key;     /* … and for which connection */
+    void *kept;           /* the extension's, from one of its callbacks to the next; or NULL */
 };
 
 enum iq_kind { IQ_GET = 1, IQ_SET = 2 };
@@ -100,6 +101,15 @@ void ext_data_put(struct iq *iq, struct str account, const char *kind, const str
 /* The same without an iq: nobody waits. */
 void ext_data_note(struct sm *sm, struct str account, const char *kind, struct str key,
                    struct str xml);
+/* What the directory of the account's host shows of it to the sender, in iq's arena; NULL: nothing,
+ * or the host has none. ERR_AGAIN: the directory does not answer. A get is taken over at once: if
+ * we end meanwhile, it has no answer. */
+void ext_directory_vcard(struct iq *iq, void (*found)(struct iq *iq, enum err e, struct xml *vcard));
+/* first and, of second, the elements that first has none of, as far as there is room in a stanza;
+ * either may be NULL. */
+struct xml *ext_vcard_merge(struct iq *iq, const struct xml *first, const struct xml *second);
+/* Takes out of own what directory has elements for. Returns whether own had another photo. */
+bool ext_vcard_strip(struct iq *iq, struct xml *own, const struct xml *directory);
 /* Parses what was stored, into iq's arena; NULL when it is broken. */
 struct xml *ext_parse(struct iq *iq, struct str xml);
 

@@ -19,6 +19,7 @@
 #include "sm/metrics.h"
 #include "sm/offline.h"
 #include "sm/peers.h"
+#include "sm/people.h"
 #include "sm/session_parts.h"
 #include "sm/store/store.h"
 #include "sm/wire.h"
@@ -149,6 +150,7 @@ static void init(struct sm *sm, struct service *service)
     peers_init(sm);
     sm_metrics_register();
     iq_init(sm);
+    people_start(sm);
 }
 
 /* In order: what is stored before what is heard. */
@@ -221,6 +223,7 @@ enum err sm_reload(struct service *service, const void *old_conf, struct buf *wh
     e = directories_apply(sm, why);
     if (authorities_apply(sm, why) != ERR_OK)
         e = ERR_IO;
+    people_apply(sm);
     if (links_reload(sm->links, &sm->conf->link, why) != ERR_OK)
         e = ERR_IO;
     return e;
@@ -261,6 +264,7 @@ void sm_stop(struct service *service)
     sm->links = NULL;
     login_fini(sm); /* exchanges use the store until they are freed */
     directories_stop(sm); /* logins in the thread pool and on the wire fail */
+    people_stop(sm);
     guessing_stop(sm);
     auth_free(sm->auth);
     acks_close(sm);

@@ -15,6 +15,7 @@ struct auth;
 struct directories;
 struct incident;
 struct origin;
+struct people;
 struct session;
 struct store;
 
@@ -26,6 +27,7 @@ struct sm {
     struct auth *auth;
     struct directories *directories;
     struct leavers *leavers;    /* NULL while there are no directories */
+    struct people *people;      /* what is told of those in directories (sm/people.h) */
     struct xml_parser *parser;
     struct table accounts;      /* struct account, by bare JID: those in memory */
     struct table sessions;      /* struct session, by the 16 bytes of its id */
