@@ -74,3 +74,44 @@ enum err directory_filter_check(const char *text, struct buf *why)
         buf_printf(why, "it must hold %%u or %%a: without it everybody is the same entry");
     return has_name ? ERR_OK : ERR_MALFORMED;
 }
+
+/* A placeholder's item is "(attribute=value": neither ">=", "~=" nor a rule take a "*". */
+static bool is_behind_equal(const char *text, const char *at)
+{
+    const char *open = at, *equal;
+
+    while (open > text && *open != '(')
+        open--;
+    equal = memchr(open, '=', (size_t)(at - open));
+    return equal && equal > open + 1 && !strchr("<>~:", equal[-1]);
+}
+
+enum err directory_filter_check_everybody(const char *text, struct buf *why)
+{
+    for (const char *p = strchr(text, '%'); p; p = strchr(p + 2, '%'))
+        if ((p[1] == 'u' || p[1] == 'a') && !is_behind_equal(text, p)) {
+            buf_printf(why, "everybody cannot be searched by it: %%%c is not behind a simple =",
+                       p[1]);
+            return ERR_UNSUPPORTED;
+        }
+    return ERR_OK;
+}
+
+void directory_filter_write_everybody(struct buf *out, const char *text, struct str host)
+{
+    for (; *text; text++) {
+        if (*text != '%') {
+            buf_add_char(out, *text);
+            continue;
+        }
+        text++;
+        if (*text == '%')
+            buf_add_char(out, '%');
+        if (*text == 'u' || *text == 'a')
+            buf_add_char(out, '*');
+        if (*text == 'a')
+            buf_add_char(out, '@');
+        if (*text == 'a' || *text == 'd')
+            directory_filter_add_value(out, host);
+    }
+}

@@ -17,6 +17,11 @@ NODISCARD enum err directory_filter_check_plain(const char *text, struct buf *wh
 void directory_filter_write(struct buf *out, const char *text, struct str user, struct str host,
                             struct str jid);
 
+/* The same filter for everybody of a host: %u becomes "*", %a "*@host". check_everybody: whether
+ * that can be said, which it can where they stand behind a "=". */
+NODISCARD enum err directory_filter_check_everybody(const char *text, struct buf *why);
+void directory_filter_write_everybody(struct buf *out, const char *text, struct str host);
+
 /* RFC 4515 §3: everything but letters, digits and the tamest signs is written in hexadecimal. */
 void directory_filter_add_value(struct buf *out, struct str value);
 
