@@ -12,6 +12,7 @@
 #include "sm/offline.h"
 #include "sm/roster.h"
 #include "sm/session.h"
+#include "sm/shared.h"
 #include "sm/store/store.h"
 
 struct waiter {
@@ -35,6 +36,7 @@ static void free_account(struct account *a)
     timer_stop(&a->idle);
     offline_forget(a);
     deliver_forget(a);
+    shared_forget(a);
     table_remove(&a->sm->accounts, a->jid.bare);
     roster_free(a->roster);
     block_clear(&a->blocked);
@@ -127,6 +129,7 @@ static void finish(struct account *a, enum err e)
         return;
     }
     timer_stop(&a->idle);
+    shared_forget(a);
     roster_free(a->roster);
     block_clear(&a->blocked);
     archive_wishes_clear(&a->wishes);

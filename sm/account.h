@@ -4,6 +4,7 @@
 
 #include "sm/sm.h"
 
+struct directory_index;
 struct peer;
 struct roster;
 
@@ -20,6 +21,8 @@ struct account {
     const struct sm_host_conf *host;
     struct list sessions;     /* struct session, bound ones, newest last */
     struct roster *roster;    /* never NULL once loaded */
+    struct directory_index *shared_was; /* shared_apply.c: what its clients know of shared contacts, while shared_left > 0 */
+    uint32_t shared_left;     /* pushes that they still get; 0: they know all of it */
     struct table blocked;     /* whom it has blocked (sm/block.h) */
     bool may_outside;         /* exchange stanzas with other domains: account_may_outside */
     struct archive_wishes wishes;

@@ -8,6 +8,7 @@
 #include "sm/deliver.h"
 #include "sm/ext.h"
 #include "sm/presence.h"
+#include "sm/roster_walk.h"
 #include "sm/roster.h"
 #include "sm/session.h"
 #include "sm/store/store.h"
@@ -69,18 +70,21 @@ static void probe(struct account *a, const struct jid *to, struct origin *origin
 /* Contacts that may see us (§3.3, §3.4). Of one resource of a contact that resource alone. */
 static void show(struct account *a, const struct jid *entry, bool is_shown, struct origin *origin)
 {
-    const struct roster_item *item;
+    struct roster_walk w;
 
-    for (size_t at = 0; (item = table_next(&a->roster->items, &at));) {
-        bool is_part = str_is_set(entry->resource) && str_eq(entry->bare, item->jid.full);
+    roster_walk_begin(&w, a, ROSTER_TO | ROSTER_FROM);
+    while (roster_walk_next(&w)) {
+        bool is_part = str_is_set(entry->resource) && str_eq(entry->bare, w.jid.full);
+        uint8_t state = roster_look_state(&w.look);
 
-        if (!is_part && !block_covers(entry, &item->jid))
+        if (!is_part && !block_covers(entry, &w.jid))
             continue;
-        if (item->state & ROSTER_FROM)
-            show_to(a, is_part ? entry : &item->jid, is_shown, origin);
-        if (is_shown && (item->state & ROSTER_TO) && !block_is_blocked(a, &item->jid))
-            probe(a, &item->jid, origin);
+        if (state & ROSTER_FROM)
+            show_to(a, is_part ? entry : &w.jid, is_shown, origin);
+        if (is_shown && (state & ROSTER_TO) && !block_is_blocked(a, &w.jid))
+            probe(a, &w.jid, origin);
     }
+    roster_walk_end(&w);
 }
 
 static void show_all(const struct change *c, bool is_shown)

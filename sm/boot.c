@@ -10,6 +10,7 @@
 #include "sm/hosts.h"
 #include "sm/offline.h"
 #include "sm/session_parts.h"
+#include "sm/shared.h"
 #include "sm/store/store.h"
 
 enum { MAX_VALUE = 8 };
@@ -122,6 +123,29 @@ static void meta_hosts(struct boot *b, struct store_tx *tx)
     buf_fini(&content);
 }
 
+/* What clients of shared rosters know; where nothing is shared now it would be told late and wrong. */
+static void load_shared(struct boot *b, struct store_tx *tx)
+{
+    const struct sm_host_conf *hosts = b->sm->conf->hosts.items;
+
+    for (size_t i = 0; i < b->sm->conf->hosts.count; i++) {
+        struct buf name = { 0 };
+        struct str value;
+
+        shared_write_meta_name(&name, hosts[i].name);
+        if (shared_is_configured(&hosts[i])) {
+            buf_add_char(&name, '\0');
+            value = meta_get(b, name.p);
+            if (str_is_set(value))
+                shared_restore(b->sm, hosts[i].name, value);
+        } else {
+            store_add(tx, STORE_META_DELETE);
+            store_bind_text(tx, buf_str(&name));
+        }
+        buf_fini(&name);
+    }
+}
+
 /* --- a store that was restored ----------------------------------------------------------------------------------- */
 
 /* What the lost time may have given out must not be given out again, and what it promised is not kept. Epochs, the version of the hosts'
@@ -196,6 +220,7 @@ static void load_meta(struct boot *b)
         leap(b, tx);
     add_number(tx, "epoch", b->sm->epoch);
     meta_hosts(b, tx);
+    load_shared(b, tx);
     if (b->e != ERR_OK) { /* nothing is changed */
         store_discard(tx);
         return;

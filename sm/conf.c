@@ -140,6 +140,12 @@ static const struct conf_key host_keys[] = {
     { "external_map", CONF_LIST, HOST(external_map), "", 0, 4, NULL, CONF_AT_RELOAD,
       "Where a certificate says whose it is, the first that gives an account counts: xmppaddr (id-on-xmppAddr, RFC 6120 13.7.1.4; when absent), "
       "mail (rfc822Name as the account's address), cn or uid (of the subject, as its local part)." },
+    { "shared_groups", CONF_LIST, HOST(shared_groups), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Groups of the directory, by name or DN, whose members have each other in their rosters; \"*\" means all of them." },
+    { "shared_groups_to_all", CONF_LIST, HOST(shared_groups_to_all), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Groups whose members everybody of the directory has in the roster." },
+    { "max_shared", CONF_INT, HOST(max_shared), "3000", 1, 100000, NULL, CONF_AT_RELOAD,
+      "Contacts that groups give to one roster. A group of more members is not shown; of several that are more together the smallest are." },
     { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
       "Strangers may make accounts (XEP-0077)." },
     { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,

@@ -25,6 +25,8 @@ struct sm_host_conf { /* section host "example.com" */
     int64_t bytes_per_second, stanzas_per_second;
     struct conf_list auth;    /* "internal" (or empty), or "directory" */
     char *directory;          /* the section; NULL: none */
+    struct conf_list shared_groups, shared_groups_to_all; /* sm/shared.h */
+    int64_t max_shared;
     struct conf_list allow_groups, allow_groups_dmz, outside_groups; /* sm/directory/access.h */
     char *external_ca;        /* of client certificates; NULL: EXTERNAL is not offered */
     struct conf_list external_crl, external_map;
@@ -53,6 +55,8 @@ struct sm_directory_conf { /* section directory "corp" */
     int group_nesting; /* enum directory_nesting */
     bool has_primary_group;
     int64_t lockout_ms, query_ms, leavers_ms;
+    char *user_attribute, *name_attribute;
+    int64_t people_refresh_ms, max_people, max_groups;
     int64_t connect_ms, search_ms, bind_ms, answer_ms, refuse_ms, probe_ms, failback_ms;
     int64_t retry_ms, keepalive_ms, unacked_ms;
     int64_t search_connections, bind_connections, max_waiting;

@@ -75,6 +75,17 @@ const struct conf_key sm_conf_directory_keys[] = {
       "A search of many entries (groups, contacts) is given up when nothing came for so long." },
     { "leavers_interval", CONF_DURATION, DIR(leavers_ms), "5m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
       "People with sessions are looked for so often: who is gone, disabled, locked, or in no group any more that may log in loses them. 0: never." },
+    { "user_attribute", CONF_TEXT, DIR(user_attribute), "uid", 0, 0, NULL, CONF_AT_RELOAD,
+      "Where everybody is searched (shared rosters): the attribute that holds the local part of a person's address, or the whole address. "
+      "sAMAccountName for Active Directory." },
+    { "name_attribute", CONF_TEXT, DIR(name_attribute), "displayName", 0, 0, NULL, CONF_AT_RELOAD,
+      "What people are called; cn where an entry has none." },
+    { "people_refresh", CONF_DURATION, DIR(people_refresh_ms), "5m", 100, 24 * HOUR, NULL, CONF_AT_RELOAD,
+      "How often everybody and the groups are searched, for shared rosters." },
+    { "max_people", CONF_INT, DIR(max_people), "200000", 1, 2000000, NULL, CONF_AT_RELOAD,
+      "People kept in memory for shared rosters, some 100 bytes each; when the directory has more, none are taken over." },
+    { "max_groups", CONF_INT, DIR(max_groups), "20000", 1, 1000000, NULL, CONF_AT_RELOAD,
+      "Groups that are read for shared rosters; when the directory has more, none are taken over." },
     { "connect_timeout", CONF_DURATION, DIR(connect_ms), "2s", 100, MINUTE, NULL, CONF_AT_RELOAD,
       "For each step of a new connection: TCP, TLS, the service account's bind." },
     { "search_timeout", CONF_DURATION, DIR(search_ms), "1s", 100, MINUTE, NULL, CONF_AT_RELOAD,
@@ -255,6 +266,8 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 
     is_good &= check_attribute(d, "group_name", d->group_name, why);
     is_good &= check_attribute(d, "group_member", d->group_member, why);
+    is_good &= check_attribute(d, "user_attribute", d->user_attribute, why);
+    is_good &= check_attribute(d, "name_attribute", d->name_attribute, why);
 
     for (size_t i = 0; i < d->uris.count; i++)
         is_good &= check_uri(d, d->uris.items[i], why);
@@ -280,6 +293,26 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 
 /* --- hosts ------------------------------------------------------------------------------------- */
 
+/* Everybody must be found by the filter that finds one. */
+static bool check_shared(const struct sm_conf *c, const struct sm_host_conf *h, struct buf *why)
+{
+    const struct sm_directory_conf *items = c->directories.items;
+    struct buf reason = { 0 };
+    bool is_good = true;
+
+    if (h->shared_groups.count + h->shared_groups_to_all.count == 0)
+        return true;
+    for (size_t i = 0; i < c->directories.count; i++)
+        if (strcmp(items[i].name, h->directory) == 0 &&
+            directory_filter_check_everybody(items[i].filter, &reason) != ERR_OK) {
+            buf_printf(why, "directory \"%s\": filter: shared_groups of host \"%s\": %.*s\n",
+                       items[i].name, h->name, (int)reason.n, reason.p);
+            is_good = false;
+        }
+    buf_fini(&reason);
+    return is_good;
+}
+
 static bool has(const struct conf_list *list, const char *mechanism)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -296,7 +329,9 @@ static bool check_no_directory(const struct sm_host_conf *h, struct buf *why)
         const struct conf_list *list;
     } rules[] = { { "allow_groups", &h->allow_groups },
                   { "allow_groups_dmz", &h->allow_groups_dmz },
-                  { "outside_groups", &h->outside_groups } };
+                  { "outside_groups", &h->outside_groups },
+                  { "shared_groups", &h->shared_groups },
+                  { "shared_groups_to_all", &h->shared_groups_to_all } };
     bool is_good = !h->directory || say(why, "host", h->name, "directory: it needs auth = {\"ldap\"}");
 
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
@@ -324,7 +359,7 @@ static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct b
     if (!h->is_tls_required)
         return say(why, "host", h->name, "tls_required: passwords of the directory need it");
     h->may_change_password = false;
-    return true;
+    return check_shared(c, h, why);
 }
 
 bool sm_conf_check_directories(struct sm_conf *c, struct buf *why)

@@ -7,12 +7,13 @@
 #include "sm/directory/directory.h"
 #include "sm/leavers.h"
 #include "sm/metrics.h"
+#include "sm/shared.h"
 #include "sm/store/store.h"
 
 static void on_changed(void *owner, const char *directory, const char *uri, bool is_up, const char *why)
 {
-    (void)owner;
     if (is_up) {
+        shared_retry(owner, directory);
         audit("directory-up", kv_text("directory", directory), kv_text("server", uri));
         log_info("a directory server is back", kv_text("directory", directory), kv_text("server", uri));
     } else {

@@ -9,6 +9,7 @@
 #include "sm/directory/check.h"
 #include "sm/directory/directory.h"
 #include "sm/explain.h"
+#include "sm/shared.h"
 #include "sm/store/store.h"
 
 /* --- status, test, accept ------------------------------------------------------------------------- */
@@ -196,6 +197,8 @@ void ldap_run(void *app, struct ctl_request *r)
         { "explain", 2, 2, NULL, explain_run },
         { "test", 3, 3, NULL, run_test },
         { "accept", 2, 2, NULL, run_accept },
+        { "groups", 1, 2, shared_run_groups, NULL },
+        { "shared", 1, 1, shared_run_status, NULL },
     };
     struct sm *sm = app;
     size_t n = ctl_arg_count(r);
@@ -209,6 +212,7 @@ void ldap_run(void *app, struct ctl_request *r)
             run_for_account(sm, r, verbs[i].run_for);
         return;
     }
-    ctl_say(r, "expected ldap status, ldap check [NAME], ldap explain ACCOUNT, ldap test NAME ACCOUNT, or ldap accept ACCOUNT");
+    ctl_say(r, "expected ldap status, ldap check [NAME], ldap explain ACCOUNT, ldap test NAME ACCOUNT, ldap accept ACCOUNT, "
+               "ldap groups [GROUP], or ldap shared");
     ctl_finish(r, CTL_USAGE);
 }

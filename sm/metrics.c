@@ -39,6 +39,20 @@ struct metric sm_metric_directory_failed =
     METRIC("sallyport_sm_directory_failed_total", METRIC_COUNTER, "Logins that no directory could answer: temporary-auth-failure.");
 struct metric sm_metric_leavers =
     METRIC("sallyport_sm_leavers_total", METRIC_COUNTER, "Sessions that were ended because the directory does not let their account in any more.");
+struct metric sm_metric_shared_people =
+    METRIC("sallyport_sm_shared_people", METRIC_GAUGE, "People of directories that are known for shared rosters.");
+struct metric sm_metric_shared_groups =
+    METRIC("sallyport_sm_shared_groups", METRIC_GAUGE, "Groups that are shown in rosters.");
+struct metric sm_metric_shared_bytes =
+    METRIC("sallyport_sm_shared_bytes", METRIC_GAUGE, "Bytes that these people and groups take.");
+struct metric sm_metric_shared_failing =
+    METRIC("sallyport_sm_shared_failing", METRIC_GAUGE, "Hosts whose shared rosters could not be refreshed the last time.");
+struct metric sm_metric_shared_refreshes =
+    METRIC("sallyport_sm_shared_refreshes_total", METRIC_COUNTER, "Refreshes of shared rosters.");
+struct metric sm_metric_shared_failures =
+    METRIC("sallyport_sm_shared_failures_total", METRIC_COUNTER, "Refreshes of shared rosters that failed and changed nothing.");
+struct metric sm_metric_shared_pushes =
+    METRIC("sallyport_sm_shared_pushes_total", METRIC_COUNTER, "Contacts pushed because the directory has changed.");
 struct metric sm_metric_adopt_refused =
     METRIC("sallyport_sm_adopt_refused_total", METRIC_COUNTER, "Adoptions that were forged, late or used twice.");
 struct metric sm_metric_frames_in =
@@ -114,6 +128,13 @@ void sm_metrics_register(void)
         &sm_metric_directory_refused,
         &sm_metric_directory_failed,
         &sm_metric_leavers,
+        &sm_metric_shared_people,
+        &sm_metric_shared_groups,
+        &sm_metric_shared_bytes,
+        &sm_metric_shared_failing,
+        &sm_metric_shared_refreshes,
+        &sm_metric_shared_failures,
+        &sm_metric_shared_pushes,
         &sm_metric_adopt_refused,
         &sm_metric_frames_in,
         &sm_metric_frames_out,

@@ -9,6 +9,7 @@
 #include "sm/deliver.h"
 #include "sm/ext.h"
 #include "sm/presence_parts.h"
+#include "sm/roster_walk.h"
 
 static enum err read_priority(struct str text, int8_t *out_priority)
 {
@@ -46,12 +47,14 @@ enum err presence_priority(const struct xml *presence, int8_t *out_priority)
 static void broadcast(struct session *s, struct str presence, struct origin *origin)
 {
     struct account *a = s->account;
-    const struct roster_item *item;
+    struct roster_walk w;
 
     presence_send(s->sm, presence, &s->jid, &a->jid, origin);
-    for (size_t at = 0; (item = table_next(&a->roster->items, &at));)
-        if ((item->state & ROSTER_FROM) && !block_is_blocked(a, &item->jid))
-            presence_send(s->sm, presence, &s->jid, &item->jid, origin);
+    roster_walk_begin(&w, a, ROSTER_FROM);
+    while (roster_walk_next(&w))
+        if ((roster_look_state(&w.look) & ROSTER_FROM) && !block_is_blocked(a, &w.jid))
+            presence_send(s->sm, presence, &s->jid, &w.jid, origin);
+    roster_walk_end(&w);
 }
 
 static void make_available(struct session *s, const struct stanza *presence, int8_t priority)

@@ -4,6 +4,7 @@
 #include "sm/block.h"
 #include "sm/deliver.h"
 #include "sm/presence_parts.h"
+#include "sm/roster_walk.h"
 
 /* A presence of one type from one of our JIDs, with the probe's id (§4.3.2.1). */
 static void answer(struct account *a, const struct jid *from, const struct stanza *probe,
@@ -109,64 +110,67 @@ static void send_plain(struct session *s, const struct jid *contact, enum stanza
     stanza_unref(p);
 }
 
-static void introduce_contact(struct session *s, const struct roster_item *item,
-                              struct origin *origin)
+static void introduce_contact(struct session *s, const struct roster_walk *w, struct origin *origin)
 {
-    bool is_local = str_is_set(item->jid.local) && sm_is_hosted(s->sm, item->jid.domain);
+    bool is_local = str_is_set(w->jid.local) && sm_is_hosted(s->sm, w->jid.domain);
+    uint8_t state = roster_look_state(&w->look);
     const struct account *contact;
 
-    if (block_is_blocked(s->account, &item->jid)) /* XEP-0191 §3.3 */
+    if (block_is_blocked(s->account, &w->jid)) /* XEP-0191 §3.3 */
         return;
-    if (item->request) /* §3.1.3 (4): at each login until it is answered */
-        session_send(s, bytes_str(item->request), origin);
-    if (!is_local && (item->state & ROSTER_TO))
-        send_plain(s, &item->jid, TYPE_PROBE, origin);
+    if (w->look.item && w->look.item->request) /* §3.1.3 (4): at each login until it is answered */
+        session_send(s, bytes_str(w->look.item->request), origin);
+    if (!is_local && (state & ROSTER_TO))
+        send_plain(s, &w->jid, TYPE_PROBE, origin);
     if (!is_local &&
-        (item->state &
+        (state &
          ROSTER_PENDING_OUT)) /* §3.1.2, last paragraph: sent again, for it may have been lost */
-        send_plain(s, &item->jid, TYPE_SUBSCRIBE, origin);
-    if (!is_local || !(item->state & ROSTER_TO))
+        send_plain(s, &w->jid, TYPE_SUBSCRIBE, origin);
+    if (!is_local || !(state & ROSTER_TO))
         return;
-    contact = account_in_memory(s->sm, item->jid.bare);
+    contact = account_in_memory(s->sm, w->jid.bare);
     if (contact && roster_may_see(contact, &s->jid) && !block_is_blocked(contact, &s->jid))
         tell_presence_of(s, contact, origin);
 }
 
 void presence_introduce(struct session *s, struct origin *origin)
 {
-    const struct roster_item *item;
+    struct roster_walk w;
 
     tell_presence_of(s, s->account, origin);
-    for (size_t at = 0; (item = table_next(&s->account->roster->items, &at));)
-        introduce_contact(s, item, origin);
+    roster_walk_begin(&w, s->account, ROSTER_TO);
+    while (roster_walk_next(&w))
+        introduce_contact(s, &w, origin);
+    roster_walk_end(&w);
 }
 
 /* Contacts on this cluster are known; others are asked, and their answers follow. */
-static void refresh_contact(struct session *s, const struct roster_item *item,
-                            struct origin *origin)
+static void refresh_contact(struct session *s, const struct roster_walk *w, struct origin *origin)
 {
-    bool is_local = str_is_set(item->jid.local) && sm_is_hosted(s->sm, item->jid.domain);
-    const struct account *contact = is_local ? account_in_memory(s->sm, item->jid.bare) : NULL;
+    bool is_local = str_is_set(w->jid.local) && sm_is_hosted(s->sm, w->jid.domain);
+    const struct account *contact = is_local ? account_in_memory(s->sm, w->jid.bare) : NULL;
     struct buf gone = { 0 }, told = { 0 };
 
-    if (!(item->state & ROSTER_TO) || block_is_blocked(s->account, &item->jid))
+    if (!(roster_look_state(&w->look) & ROSTER_TO) || block_is_blocked(s->account, &w->jid))
         return;
-    presence_write_unavailable(&gone, &item->jid);
+    presence_write_unavailable(&gone, &w->jid);
     presence_write_to(&told, buf_str(&gone), s->jid.full);
     session_send(s, buf_str(&told), origin);
     buf_fini(&gone);
     buf_fini(&told);
     if (!is_local)
-        send_plain(s, &item->jid, TYPE_PROBE, origin);
+        send_plain(s, &w->jid, TYPE_PROBE, origin);
     else if (contact && roster_may_see(contact, &s->jid) && !block_is_blocked(contact, &s->jid))
         tell_presence_of(s, contact, origin);
 }
 
 void presence_refresh(struct session *s, struct origin *origin)
 {
-    const struct roster_item *item;
+    struct roster_walk w;
 
     tell_presence_of(s, s->account, origin);
-    for (size_t at = 0; (item = table_next(&s->account->roster->items, &at));)
-        refresh_contact(s, item, origin);
+    roster_walk_begin(&w, s->account, ROSTER_TO);
+    while (roster_walk_next(&w))
+        refresh_contact(s, &w, origin);
+    roster_walk_end(&w);
 }

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "sm/roster_parts.h"
+#include "sm/shared.h"
 #include "sm/store/store.h"
 
 static const char GROUP_SEPARATOR = '\x1f'; /* no XML text can hold it */
@@ -62,7 +63,7 @@ bool roster_may_see(const struct account *a, const struct jid *who)
     if (str_eq(a->jid.bare, who->bare))
         return true;
     item = roster_find(a->roster, who->bare);
-    return item && (item->state & ROSTER_FROM);
+    return (item && (item->state & ROSTER_FROM)) || shared_may_see(a, who);
 }
 
 struct roster_item *roster_add(struct roster *r, const struct jid *jid)

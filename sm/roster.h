@@ -33,7 +33,7 @@ void roster_free(struct roster *r);
 struct roster_item *roster_find(const struct roster *r, struct str jid);
 
 /* Whether this address (bare JID looked up) may see the account's presence: its own, or
- * subscription from or both. */
+ * subscription from or both, or groups of the directory let it. */
 bool roster_may_see(const struct account *a, const struct jid *who);
 
 /* Rows of the account's roster, as account.c reads them (statement STORE_ROSTER_LOAD). */

@@ -86,7 +86,7 @@ static void finish(struct roster_change *c)
         deliver(sm, c->answer, c->origin);
     if (c->tells_current)
         presence_send_current(c->account, &contact, c->origin);
-    if (c->tells_unavailable)
+    if (c->tells_unavailable && !roster_may_see(c->account, &contact)) /* groups may still let it */
         presence_send_unavailable(c->account, &contact, c->origin);
 }
 
@@ -147,7 +147,10 @@ static void commit(struct roster_change *c)
     store_bind_int(tx, (int64_t)a->roster->version);
     store_bind_text(tx, a->jid.bare);
     if (c->is_pushed) {
-        roster_write_push(&c->push, a->roster, str_from(c->contact));
+        struct jid contact;
+
+        jid_split(str_from(c->contact), &contact);
+        roster_write_push(&c->push, a, &contact);
         c->push_id = a->roster->version;
     }
     store_submit(tx, on_committed, c);

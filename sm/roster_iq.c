@@ -3,7 +3,9 @@
 #include "proto/ns.h"
 #include "sm/deliver.h"
 #include "sm/roster_parts.h"
+#include "sm/roster_walk.h"
 #include "sm/session.h"
+#include "sm/shared.h"
 
 enum { PAYLOAD_SLACK = 8192 }; /* of a frame, for what is around the query */
 
@@ -14,11 +16,15 @@ static size_t max_result(const struct session *s)
 
 /* --- get (§2.1.3, §2.1.4, §2.6.2) ------------------------------------------------------------- */
 
-static bool is_current(const struct roster *r, struct str version)
+static bool is_current(const struct account *a, struct str version)
 {
-    uint64_t v;
+    struct buf now = { 0 };
+    bool is;
 
-    return version.n && str_to_u64(version, &v) == ERR_OK && v == r->version;
+    roster_write_version(&now, a);
+    is = version.n && str_eq(version, buf_str(&now));
+    buf_fini(&now);
+    return is;
 }
 
 static void write_result(struct buf *out, const struct session *s, const struct stanza *iq,
@@ -31,8 +37,9 @@ static void write_result(struct buf *out, const struct session *s, const struct 
     buf_add(out, STR("' to='"));
     xml_escape(out, s->jid.full);
     buf_add(out, STR("'>"));
-    if (!is_empty)
-        roster_write_query(out, s->account->roster);
+    if (!is_empty && !roster_write_query(out, s->account, max_result(s) - strlen("</iq>")))
+        log_warn("a roster is too long: contacts that groups give are missing",
+                 kv_str("account", s->account->jid.bare));
     buf_add(out, STR("</iq>"));
 }
 
@@ -45,7 +52,7 @@ static enum stanza_error get(struct session *s, struct stanza *iq, const struct 
 
     if (xml_child_count(query) != 0)
         return STANZA_BAD_REQUEST;
-    write_result(&out, s, iq, is_current(s->account->roster, version));
+    write_result(&out, s, iq, is_current(s->account, version));
     if (out.n > max_result(s))
         e = STANZA_RESOURCE_CONSTRAINT;
     else
@@ -86,6 +93,7 @@ static void cancel_subscriptions(struct roster_change *c, const struct roster_it
     c->tells_unavailable = item->state & ROSTER_FROM;
 }
 
+/* Only what is the account's own can go. What groups give stays, and the push says so. */
 static enum stanza_error remove_item(struct session *s, struct stanza *iq,
                                      const struct roster_set *set, struct origin *origin)
 {
@@ -94,7 +102,9 @@ static enum stanza_error remove_item(struct session *s, struct stanza *iq,
     struct roster_change *c;
 
     if (!item || !item->is_listed)
-        return STANZA_ITEM_NOT_FOUND;
+        return roster_look(s->account, shared_index(s->account), &set->jid).is_shown
+                   ? STANZA_NOT_ALLOWED
+                   : STANZA_ITEM_NOT_FOUND;
     c = roster_change_new(s->account, iq, set->jid.full, origin);
     cancel_subscriptions(c, item);
     roster_drop(r, item);
@@ -114,13 +124,60 @@ static enum stanza_error has_room(const struct session *s, const struct roster *
     return STANZA_OK;
 }
 
-static enum stanza_error put_item(struct session *s, struct stanza *iq,
-                                  const struct roster_set *set, struct origin *origin)
+/* Clients send back what they were shown. What groups say of this contact is not the account's own,
+ * and must not stay when they no longer say it. Returns whether nothing else is left. */
+static bool take_shared_away(const struct account *a, struct roster_set *set)
+{
+    const struct directory_index *x = shared_index(a);
+    struct roster_look look = roster_look(a, x, &set->jid);
+    struct str shared[ROSTER_MAX_GROUPS];
+    size_t n, kept = 0;
+
+    if (!(look.shared & ROSTER_TO))
+        return false;
+    n = directory_index_groups_of(x, look.self, look.other, shared, ROSTER_MAX_GROUPS);
+    for (size_t i = 0; i < set->groups.count; i++) {
+        bool is_shared = false;
+
+        for (size_t j = 0; j < n; j++)
+            is_shared |= str_is(shared[j], set->groups.items[i]);
+        if (!is_shared)
+            set->groups.items[kept++] = set->groups.items[i];
+    }
+    set->groups.count = kept;
+    if (str_is_set(set->name) && str_eq(set->name, directory_index_name(x, look.other)))
+        set->name = STR_NONE;
+    return kept == 0 && !str_is_set(set->name);
+}
+
+/* Nothing of it is the account's own, and nothing shall be: the push says what it is. */
+static void answer_shared(struct session *s, struct stanza *iq, const struct jid *contact,
+                          struct origin *origin)
+{
+    struct roster_item *item = roster_find(s->account->roster, contact->full);
+    struct roster_change *c = roster_change_new(s->account, iq, contact->full, origin);
+
+    if (item && item->is_listed && item->state == 0) {
+        roster_drop(s->account->roster, item);
+        roster_touch(s->account->roster, NULL);
+    }
+    c->is_pushed = true;
+    c->reply = stanza_reply(iq, TYPE_RESULT);
+    roster_commit(c);
+}
+
+static enum stanza_error put_item(struct session *s, struct stanza *iq, struct roster_set *set,
+                                  struct origin *origin)
 {
     struct roster *r = s->account->roster;
     struct roster_item *item = roster_find(r, set->jid.full);
+    bool is_nothing_own = take_shared_away(s->account, set);
     struct roster_change *c;
 
+    if (is_nothing_own && (!item || item->state == 0)) {
+        answer_shared(s, iq, &set->jid, origin);
+        return STANZA_OK;
+    }
     if (!item || !item->is_listed) {
         enum stanza_error e = has_room(s, r);
 

@@ -47,15 +47,16 @@ enum stanza_error roster_set_read(const struct xml *query, struct str own, struc
 
 /* --- roster_push.c ---------------------------------------------------------------------------- */
 
-/* <item …>…</item> (§2.1.2). */
-void roster_write_item(struct buf *out, const struct roster_item *item);
+/* What stands for the roster as it is: nobody gets the same twice for different ones (§2.6). */
+void roster_write_version(struct buf *out, const struct account *a);
 
-/* The <query/> of a result: all listed items and the version. */
-void roster_write_query(struct buf *out, const struct roster *r);
+/* The <query/> of a result: all items that are shown, and the version. Contacts that groups give
+ * are left out when it would become longer than max; false then. */
+bool roster_write_query(struct buf *out, const struct account *a, size_t max);
 
 /* The <query/> of a push (§2.1.6): this item, or its removal when it is not in the roster (or not
- * listed). */
-void roster_write_push(struct buf *out, const struct roster *r, struct str jid);
+ * shown). */
+void roster_write_push(struct buf *out, const struct account *a, const struct jid *contact);
 
 /* query, pushed to every interested resource of the account; id makes the stanza's id. */
 void roster_push(struct account *a, struct str query, uint64_t id, struct origin *origin);

@@ -1,8 +1,9 @@
-/* Writes roster items, results and pushes. RFC 6121 §2.1.2 to §2.1.6, §2.6. */
+/* Writes results and pushes of rosters. RFC 6121 §2.1.2 to §2.1.6, §2.6. */
 #include "proto/ns.h"
 #include "sm/roster_parts.h"
+#include "sm/roster_walk.h"
 #include "sm/session.h"
-#include "sm/subscribe.h"
+#include "sm/shared.h"
 
 static void write_attr(struct buf *out, const char *name, struct str value)
 {
@@ -13,61 +14,57 @@ static void write_attr(struct buf *out, const char *name, struct str value)
     buf_add_char(out, '\'');
 }
 
-void roster_write_item(struct buf *out, const struct roster_item *item)
-{
-    buf_add(out, STR("<item"));
-    write_attr(out, "jid", item->jid.full);
-    if (item->name)
-        write_attr(out, "name", str_from(item->name));
-    write_attr(out, "subscription", str_from(subscribe_name(item->state)));
-    if (item->state & ROSTER_PENDING_OUT)
-        buf_add(out, STR(" ask='subscribe'"));
-    if (item->state & ROSTER_APPROVED)
-        buf_add(out, STR(" approved='true'"));
-    if (!item->groups.count) {
-        buf_add(out, STR("/>"));
-        return;
-    }
-    buf_add_char(out, '>');
-    for (size_t i = 0; i < item->groups.count; i++) {
-        buf_add(out, STR("<group>"));
-        xml_escape(out, str_from(item->groups.items[i]));
-        buf_add(out, STR("</group>"));
-    }
-    buf_add(out, STR("</item>"));
-}
-
-static void open_query(struct buf *out, const struct roster *r)
+static void open_query(struct buf *out, const struct account *a)
 {
     buf_add(out, STR("<query xmlns='" NS_ROSTER "' ver='"));
-    buf_add_u64(out, r->version);
+    roster_write_version(out, a);
     buf_add(out, STR("'>"));
 }
 
-void roster_write_query(struct buf *out, const struct roster *r)
+void roster_write_version(struct buf *out, const struct account *a)
 {
-    const struct roster_item *item;
-
-    open_query(out, r);
-    for (size_t at = 0; (item = table_next(&r->items, &at));)
-        if (item->is_listed)
-            roster_write_item(out, item);
-    buf_add(out, STR("</query>"));
+    buf_add_u64(out, a->roster->version);
+    shared_write_version(out, a);
 }
 
-void roster_write_push(struct buf *out, const struct roster *r, struct str jid)
-{
-    const struct roster_item *item = roster_find(r, jid);
+static const struct str query_end = { "</query>", 8 };
 
-    open_query(out, r);
-    if (item && item->is_listed) {
-        roster_write_item(out, item);
+bool roster_write_query(struct buf *out, const struct account *a, size_t max)
+{
+    struct roster_walk w;
+    bool is_whole = true;
+
+    open_query(out, a);
+    roster_walk_begin(&w, a, ROSTER_TO);
+    while (roster_walk_next(&w)) {
+        size_t before = out->n;
+
+        if (w.look.is_shown)
+            roster_write_item(out, w.x, &w.jid, &w.look);
+        if (!w.look.item && out->n + query_end.n > max) {
+            out->n = before;
+            is_whole = false;
+        }
+    }
+    roster_walk_end(&w);
+    buf_add(out, query_end);
+    return is_whole;
+}
+
+void roster_write_push(struct buf *out, const struct account *a, const struct jid *contact)
+{
+    const struct directory_index *x = shared_index(a);
+    struct roster_look look = roster_look(a, x, contact);
+
+    open_query(out, a);
+    if (look.is_shown) {
+        roster_write_item(out, x, contact, &look);
     } else {
         buf_add(out, STR("<item"));
-        write_attr(out, "jid", jid);
+        write_attr(out, "jid", contact->full);
         buf_add(out, STR(" subscription='remove'/>"));
     }
-    buf_add(out, STR("</query>"));
+    buf_add(out, query_end);
 }
 
 void roster_push(struct account *a, struct str query, uint64_t id, struct origin *origin)

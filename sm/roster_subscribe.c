@@ -5,7 +5,9 @@
 #include "sm/deliver.h"
 #include "sm/presence.h"
 #include "sm/roster_parts.h"
+#include "sm/roster_walk.h"
 #include "sm/session.h"
+#include "sm/shared.h"
 #include "sm/subscribe.h"
 
 /* Of stored requests: more is a stranger's way to fill our disk (§3.1.3, security warning). */
@@ -95,7 +97,8 @@ static void commit_outbound(struct session *s, struct stanza *presence, struct r
     c->is_pushed = subscribe_is_visible(before, o.state);
     c->tells_current = !(before & ROSTER_FROM) && (o.state & ROSTER_FROM);
     /* §3.2.2: while the contact still is subscribed */
-    if ((before & ROSTER_FROM) && !(o.state & ROSTER_FROM))
+    if ((before & ROSTER_FROM) && !(o.state & ROSTER_FROM) &&
+        !shared_may_see(a, &c->route[0]->to))
         presence_send_unavailable(a, &c->route[0]->to, origin);
     apply(a->roster, item, o.state, true);
     roster_commit(c);
@@ -107,6 +110,33 @@ static void route_only(struct session *s, const struct stanza *presence, struct 
 
     deliver(s->sm, routed, origin);
     stanza_unref(routed);
+}
+
+/* What groups grant can neither be asked for nor taken back by a stanza: the client is told how it
+ * is, and nothing is stored. Returns whether this was such a stanza. */
+static bool is_shared_already(struct session *s, const struct stanza *presence,
+                              struct origin *origin)
+{
+    struct account *a = s->account;
+    struct jid contact;
+    struct roster_look l;
+    struct buf query = { 0 };
+    bool is_to = presence->type == TYPE_SUBSCRIBE || presence->type == TYPE_UNSUBSCRIBE;
+
+    jid_split(presence->to.bare, &contact);
+    l = roster_look(a, shared_index(a), &contact);
+    if (!(l.shared & (is_to ? ROSTER_TO : ROSTER_FROM)) || l.own)
+        return false;
+    if (presence->type == TYPE_SUBSCRIBE) {
+        struct stanza *granted = answer_to(presence, TYPE_SUBSCRIBED);
+
+        session_send_stanza(s, granted, origin);
+        stanza_unref(granted);
+    }
+    roster_write_push(&query, a, &contact);
+    roster_push(a, buf_str(&query), a->roster->version, origin);
+    buf_fini(&query);
+    return true;
 }
 
 void roster_outbound(struct session *s, struct stanza *presence, struct origin *origin)
@@ -126,6 +156,8 @@ void roster_outbound(struct session *s, struct stanza *presence, struct origin *
         deliver_error(s->sm, presence, STANZA_RESOURCE_CONSTRAINT, STR_NONE, origin);
         return;
     }
+    if (is_shared_already(s, presence, origin))
+        return;
     item = roster_find(r, presence->to.bare);
     o = subscribe_outbound(item ? item->state : 0, presence->type);
     if (o.state == (item ? item->state : 0)) {

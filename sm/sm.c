@@ -21,6 +21,7 @@
 #include "sm/peers.h"
 #include "sm/people.h"
 #include "sm/session_parts.h"
+#include "sm/shared.h"
 #include "sm/store/store.h"
 #include "sm/wire.h"
 
@@ -168,6 +169,7 @@ static enum err open_all(struct sm *sm, struct buf *why)
     guessing_start(sm);
     if ((e = directories_apply(sm, why)) != ERR_OK || (e = authorities_apply(sm, why)) != ERR_OK)
         return e;
+    shared_configure(sm);
     return links_open(service->net, service->timers, LINK_ROLE_SM, &sm->conf->link, &wire_events, sm, &sm->links, why);
 }
 
@@ -224,6 +226,7 @@ enum err sm_reload(struct service *service, const void *old_conf, struct buf *wh
     if (authorities_apply(sm, why) != ERR_OK)
         e = ERR_IO;
     people_apply(sm);
+    shared_configure(sm);
     if (links_reload(sm->links, &sm->conf->link, why) != ERR_OK)
         e = ERR_IO;
     return e;
@@ -263,6 +266,7 @@ void sm_stop(struct service *service)
         links_close(sm->links);
     sm->links = NULL;
     login_fini(sm); /* exchanges use the store until they are freed */
+    shared_stop(sm);
     directories_stop(sm); /* logins in the thread pool and on the wire fail */
     people_stop(sm);
     guessing_stop(sm);

@@ -17,6 +17,7 @@ struct incident;
 struct origin;
 struct people;
 struct session;
+struct shared;
 struct store;
 
 struct sm {
@@ -28,6 +29,7 @@ struct sm {
     struct directories *directories;
     struct leavers *leavers;    /* NULL while there are no directories */
     struct people *people;      /* what is told of those in directories (sm/people.h) */
+    struct shared *shared;      /* rosters by groups (sm/shared.h); NULL: nowhere */
     struct xml_parser *parser;
     struct table accounts;      /* struct account, by bare JID: those in memory */
     struct table sessions;      /* struct session, by the 16 bytes of its id */

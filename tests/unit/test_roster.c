@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "proto/ns.h"
 #include "sm/roster_parts.h"
+#include "sm/roster_walk.h"
 
 #define OWN "juliet@example.com"
 
@@ -187,8 +188,12 @@ static void an_item_is_written_as_clients_read_it(void **state)
         struct roster_item *item = add(r, "a@b", cases[i].subscription, true);
         struct buf out = { 0 };
 
+        struct account a = { .roster = r };
+        struct roster_look look;
+
         roster_item_set_name(item, str_from(cases[i].name), &groups);
-        roster_write_item(&out, item);
+        look = roster_look(&a, NULL, &item->jid);
+        roster_write_item(&out, NULL, &item->jid, &look);
         if (!str_is(buf_str(&out), cases[i].expected))
             fail_msg("%.*s instead of %s", STR_ARG(buf_str(&out)), cases[i].expected);
         buf_fini(&out);
@@ -199,15 +204,18 @@ static void an_item_is_written_as_clients_read_it(void **state)
 static void a_pending_request_is_not_in_the_result(void **state)
 {
     struct roster *r = roster_new();
+    struct account a = { .roster = r };
+    struct jid stranger;
     struct buf out = { 0 };
 
     (void)state;
+    jid_split(STR("stranger@b"), &stranger);
     r->version = 7;
     add(r, "stranger@b", ROSTER_PENDING_IN, false);
-    roster_write_query(&out, r);
+    assert_true(roster_write_query(&out, &a, 10000));
     assert_true(str_is(buf_str(&out), "<query xmlns='jabber:iq:roster' ver='7'></query>"));
     buf_clear(&out);
-    roster_write_push(&out, r, STR("stranger@b"));
+    roster_write_push(&out, &a, &stranger);
     assert_true(str_is(buf_str(&out), "<query xmlns='jabber:iq:roster' ver='7'><item "
                                       "jid='stranger@b' subscription='remove'/></query>"));
     assert_int_equal(roster_count(r, false), 1);
