@@ -26,6 +26,12 @@ void arena_fini(struct arena *a)
     *a = (struct arena){ 0 };
 }
 
+void arena_wipe(struct arena *a)
+{
+    for (struct arena_chunk *c = a->chunks; c; c = c->next)
+        mem_wipe(c->bytes, c->cap);
+}
+
 void arena_reset(struct arena *a)
 {
     struct arena_chunk *kept = NULL;

@@ -15,6 +15,9 @@ struct arena {
 
 void arena_fini(struct arena *a);
 
+/* Everything in it is overwritten, not freed: what it held was secret. */
+void arena_wipe(struct arena *a);
+
 /* Everything in it is gone; one chunk is kept for the next use. */
 void arena_reset(struct arena *a);
 

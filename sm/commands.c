@@ -8,6 +8,7 @@
 #include "sm/archive_purge.h"
 #include "sm/auth/auth.h"
 #include "sm/backup.h"
+#include "sm/directory/directory.h"
 #include "sm/guessing.h"
 #include "sm/incident.h"
 #include "sm/ldap.h"
@@ -98,38 +99,86 @@ static void on_changed(void *owner, enum err e)
     on_done(j, e);
 }
 
-/* The same, of a host whose passwords are ours. */
-static struct job *password_job(struct sm *sm, struct ctl_request *r)
+/* The same, of a host that has passwords of ours. */
+static struct job *password_job(struct sm *sm, struct ctl_request *r, const char *what)
 {
     struct job *j = account_job(sm, r);
+    const struct sm_host_conf *h = j ? sm_host(sm, j->jid.domain) : NULL;
 
-    if (!j || !sm_conf_is_directory(sm_host(sm, j->jid.domain)))
+    if (!j)
+        return NULL;
+    j->what = what;
+    if (!sm_conf_is_directory(h) || sm_conf_auth_order(h) != AUTH_ALONE)
         return j;
     ctl_say(r, "passwords of %.*s are in a directory", STR_ARG(j->jid.domain));
     finish(j, CTL_FAILED);
     return NULL;
 }
 
+static void add_user(struct job *j)
+{
+    auth_set_password(j->sm->auth, j->jid.bare, ctl_arg(j->request, 1), true, on_added, j);
+}
+
+/* Where the directory is first, names that it has are its own. */
+static void on_looked_up(void *owner, const struct directory_found *found)
+{
+    struct job *j = owner;
+
+    if (found->verdict == DIRECTORY_UNKNOWN) {
+        add_user(j);
+        return;
+    }
+    ctl_say(j->request, "%.*s: the directory is first, and says: %s", STR_ARG(j->jid.bare), directory_verdict_name(found->verdict));
+    finish(j, CTL_FAILED);
+}
+
 static void run_adduser(void *app, struct ctl_request *r)
 {
     struct sm *sm = app;
-    struct job *j = password_job(sm, r);
+    struct job *j = password_job(sm, r, "added");
+    const struct sm_host_conf *h = j ? sm_host(sm, j->jid.domain) : NULL;
+    struct directory *d;
 
     if (!j)
         return;
-    j->what = "added";
-    auth_set_password(sm->auth, j->jid.bare, ctl_arg(r, 1), true, on_added, j);
+    if (sm_conf_auth_order(h) != AUTH_DIRECTORY_FIRST) {
+        add_user(j);
+    } else if ((d = directories_find(sm->directories, h->directory))) {
+        struct directory_name name = { .user = j->jid.local, .host = j->jid.domain, .jid = j->jid.bare };
+
+        directory_lookup(d, &name, NULL, on_looked_up, j);
+    } else {
+        finish(j, CTL_FAILED);
+    }
+}
+
+static void on_home(void *owner, const struct auth_home *home)
+{
+    struct job *j = owner;
+
+    if (home->e != ERR_OK) {
+        on_done(j, home->e);
+    } else if (home->is_directorys) {
+        ctl_say(j->request, "the password of %.*s is in a directory", STR_ARG(j->jid.bare));
+        finish(j, CTL_FAILED);
+    } else {
+        auth_set_password(j->sm->auth, j->jid.bare, ctl_arg(j->request, 1), false, on_changed, j);
+    }
 }
 
 static void run_passwd(void *app, struct ctl_request *r)
 {
     struct sm *sm = app;
-    struct job *j = password_job(sm, r);
+    struct job *j = password_job(sm, r, "password changed");
+    const struct sm_host_conf *h = j ? sm_host(sm, j->jid.domain) : NULL;
 
     if (!j)
         return;
-    j->what = "password changed";
-    auth_set_password(sm->auth, j->jid.bare, ctl_arg(r, 1), false, on_changed, j);
+    if (sm_conf_is_directory(h))
+        auth_find_home(sm->auth, j->jid.bare, sm_conf_auth_order(h), on_home, j);
+    else
+        auth_set_password(sm->auth, j->jid.bare, ctl_arg(r, 1), false, on_changed, j);
 }
 
 static void run_deluser(void *app, struct ctl_request *r)

@@ -119,9 +119,10 @@ static const struct conf_key host_keys[] = {
     { "mechanisms_dmz", CONF_LIST, HOST(mechanisms_dmz), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Those that are offered, and accepted, through a c2s that is not listed in inside; when absent mechanisms without PLAIN and EXTERNAL: "
       "a c2s that is taken over reads what PLAIN sends, and is believed in what EXTERNAL shows." },
-    { "auth", CONF_LIST, HOST(auth), "", 0, 1, NULL, CONF_AT_RELOAD,
-      "Where passwords are: internal (SCRAM keys in the store; when absent), or ldap: then directory names the section, PLAIN is the only "
-      "mechanism, accounts are made at the first login, and register and change_password are off." },
+    { "auth", CONF_LIST, HOST(auth), "", 0, 2, NULL, CONF_AT_RELOAD,
+      "Where passwords are: internal (SCRAM keys in the store; when absent), or ldap: then directory names the section, accounts are made at "
+      "the first login, and register and change_password are off. With both, accounts that adduser made are the store's and the others the "
+      "directory's; the first has what both have, and with ldap first adduser refuses names of the directory (deploy/DIRECTORY.md)." },
     { "directory", CONF_TEXT, HOST(directory), "", 0, 0, NULL, CONF_AT_RELOAD,
       "The title of the section directory whose people are this host's." },
     { "allow_groups", CONF_LIST, HOST(allow_groups), "", 0, 0, NULL, CONF_AT_RELOAD,

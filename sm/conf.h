@@ -4,6 +4,7 @@
 
 #include "common/service.h"
 #include "proto/link.h"
+#include "sm/auth/auth.h"
 
 enum sm_bind_conflict { SM_BIND_REPLACE_OLD, SM_BIND_RENAME_NEW, SM_BIND_REFUSE_NEW }; /* RFC 6120 §7.7.2.2 */
 
@@ -23,7 +24,7 @@ struct sm_host_conf { /* section host "example.com" */
     bool may_change_password; /* XEP-0077 §3.3 */
     int64_t max_stanza, max_stanza_before, max_depth, max_attributes;
     int64_t bytes_per_second, stanzas_per_second;
-    struct conf_list auth;    /* "internal" (or empty), or "directory" */
+    struct conf_list auth;    /* "internal" (when empty), "ldap", or both */
     char *directory;          /* the section; NULL: none */
     struct conf_list shared_groups, shared_groups_to_all; /* sm/shared.h */
     int64_t max_shared;
@@ -50,6 +51,7 @@ struct sm_directory_conf { /* section directory "corp" */
     int bind; /* enum directory_bind */
     char *bind_dn, *bind_password_file;
     char *base, *filter, *key_attribute;
+    struct conf_list scram; /* names of enum auth_source */
     int scope; /* enum directory_scope */
     char *group_base, *group_filter, *group_name, *group_member;
     int group_nesting; /* enum directory_nesting */
@@ -104,8 +106,12 @@ struct sm_conf {
 extern const char *const sm_conf_exposed[];
 bool sm_conf_is_exposed(const char *mechanism);
 
-/* Passwords of this host are in a directory. */
+/* People of this host are in a directory. */
 bool sm_conf_is_directory(const struct sm_host_conf *h);
+/* Whose an account of this host is; struct auth_facts has it so. */
+enum auth_order sm_conf_auth_order(const struct sm_host_conf *h);
+/* Of the host's directory; NULL: it has none. */
+const struct sm_directory_conf *sm_conf_directory_of(const struct sm_conf *c, const struct sm_host_conf *h);
 
 /* conf_directory.c */
 struct directory_ports;

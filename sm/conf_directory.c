@@ -57,6 +57,10 @@ const struct conf_key sm_conf_directory_keys[] = {
     { "key_attribute", CONF_TEXT, DIR(key_attribute), "entryUUID", 0, 0, NULL, CONF_AT_RELOAD,
       "The attribute that an entry keeps for ever and that no other ever gets: an account belongs to it, not to the name. "
       "objectGUID for Active Directory." },
+    { "scram", CONF_LIST, DIR(scram), "", 0, 3, NULL, CONF_AT_RELOAD,
+      "What the directory has for SCRAM, tried in this order: authPassword (values of RFC 5803), userPassword (in clear text; the service account "
+      "must be allowed to read it), derived (keys made here when a password was accepted by PLAIN through a c2s that is listed in inside, and kept "
+      "in the store until the entry shows that it changed). Without any, SCRAM is not offered to people of the directory." },
     { "group_base", CONF_TEXT, DIR(group_base), "", 0, 0, NULL, CONF_AT_RELOAD, "Where groups are searched; base when absent." },
     { "group_filter", CONF_TEXT, DIR(group_filter), "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)(objectClass=group))",
       0, 0, NULL, CONF_AT_RELOAD, "Which entries are groups." },
@@ -125,9 +129,29 @@ const struct conf_key sm_conf_directory_keys[] = {
     { 0 },
 };
 
+static bool is_among(const struct conf_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], name) == 0)
+            return true;
+    return false;
+}
+
 bool sm_conf_is_directory(const struct sm_host_conf *h)
 {
-    return h->auth.count > 0 && strcmp(h->auth.items[0], "ldap") == 0;
+    return is_among(&h->auth, "ldap");
+}
+
+enum auth_order sm_conf_auth_order(const struct sm_host_conf *h)
+{
+    if (h->auth.count < 2)
+        return AUTH_ALONE;
+    return strcmp(h->auth.items[0], "internal") == 0 ? AUTH_STORE_FIRST : AUTH_DIRECTORY_FIRST;
+}
+
+const struct sm_directory_conf *sm_conf_directory_of(const struct sm_conf *c, const struct sm_host_conf *h)
+{
+    return h->directory ? sm_conf_directory(c, h->directory) : NULL;
 }
 
 const struct sm_directory_conf *sm_conf_directory(const struct sm_conf *c, const char *name)
@@ -258,12 +282,26 @@ static bool check_srv(const struct sm_directory_conf *d, struct buf *why)
     return d->bind == DIRECTORY_SIMPLE || d->cert_file || say(why, "directory", d->name, "bind: external needs cert and key, or ldapi://");
 }
 
+/* What is misspelt would silently never be used. */
+static bool check_scram(const struct sm_directory_conf *d, struct buf *why)
+{
+    bool is_good = true;
+
+    for (size_t i = 0; i < d->scram.count; i++)
+        if (auth_source_find(d->scram.items[i]) == AUTH_SOURCE_NONE) {
+            buf_printf(why, "directory \"%s\": scram: expected authPassword, userPassword or derived, not \"%s\"\n", d->name, d->scram.items[i]);
+            is_good = false;
+        }
+    return is_good;
+}
+
 static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 {
     struct buf reason = { 0 };
     struct vcard_map map;
     bool is_good = check_attribute(d, "key_attribute", d->key_attribute, why);
 
+    is_good &= check_scram(d, why);
     is_good &= check_attribute(d, "group_name", d->group_name, why);
     is_good &= check_attribute(d, "group_member", d->group_member, why);
     is_good &= check_attribute(d, "user_attribute", d->user_attribute, why);
@@ -315,10 +353,28 @@ static bool check_shared(const struct sm_conf *c, const struct sm_host_conf *h, 
 
 static bool has(const struct conf_list *list, const char *mechanism)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->items[i], mechanism) == 0)
-            return true;
-    return list->count == 0;
+    return list->count == 0 || is_among(list, mechanism);
+}
+
+/* internal, ldap, or both, each once. */
+static bool check_auth(const struct sm_host_conf *h)
+{
+    for (size_t i = 0; i < h->auth.count; i++)
+        if (strcmp(h->auth.items[i], "internal") != 0 && strcmp(h->auth.items[i], "ldap") != 0)
+            return false;
+    return h->auth.count < 2 || strcmp(h->auth.items[0], h->auth.items[1]) != 0;
+}
+
+/* Whether people of the directory can log in at all, and keys be derived where that is wanted. */
+static bool check_directory_mechanisms(const struct sm_host_conf *h, const struct sm_directory_conf *d, struct buf *why)
+{
+    bool has_certificates = h->external_ca && has(&h->mechanisms, "EXTERNAL");
+
+    if (has(&h->mechanisms, "PLAIN"))
+        return true;
+    if (is_among(&d->scram, "derived"))
+        return say(why, "host", h->name, "mechanisms: keys are derived at a login by PLAIN: scram of the directory needs it");
+    return has_certificates || d->scram.count > 0 || say(why, "host", h->name, "mechanisms: without scram a directory can check PLAIN alone");
 }
 
 /* Rules that nobody would apply. */
@@ -344,21 +400,24 @@ static bool check_no_directory(const struct sm_host_conf *h, struct buf *why)
 
 static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct buf *why)
 {
-    if (h->auth.count > 0 && strcmp(h->auth.items[0], "internal") != 0 && !sm_conf_is_directory(h))
-        return say(why, "host", h->name, "auth: expected {\"internal\"} or {\"ldap\"}");
+    const struct sm_directory_conf *d = sm_conf_directory_of(c, h);
+
+    if (!check_auth(h))
+        return say(why, "host", h->name, "auth: expected \"internal\", \"ldap\", or both, each once");
     if (!sm_conf_is_directory(h))
         return check_no_directory(h, why);
     if (!h->directory)
         return say(why, "host", h->name, "directory: auth = {\"ldap\"} needs one");
-    if (!sm_conf_directory(c, h->directory))
+    if (!d)
         return say(why, "host", h->name, "directory: there is no section of this title");
     if (h->may_register)
         return say(why, "host", h->name, "register: accounts are the directory's to make");
-    if (!has(&h->mechanisms, "PLAIN") && !(h->external_ca && has(&h->mechanisms, "EXTERNAL")))
-        return say(why, "host", h->name, "mechanisms: a directory can check PLAIN alone");
+    if (!check_directory_mechanisms(h, d, why))
+        return false;
     if (!h->is_tls_required)
         return say(why, "host", h->name, "tls_required: passwords of the directory need it");
-    h->may_change_password = false;
+    if (sm_conf_auth_order(h) == AUTH_ALONE)
+        h->may_change_password = false;
     return check_shared(c, h, why);
 }
 

@@ -6,7 +6,6 @@
 #include "sm/conf.h"
 #include "sm/directory/access.h"
 #include "sm/hosts.h"
-#include "sm/store/store.h"
 
 enum { MAX_GROUPS_SHOWN = 50 };
 
@@ -16,7 +15,7 @@ struct explanation {
     struct arena arena;
     struct jid jid;
     const struct sm_host_conf *host;
-    bool has_row, is_expired;
+    bool has_row, is_expired, has_derived;
     char *key; /* of the account's row; "": none */
 };
 
@@ -109,6 +108,7 @@ static void show_entry(struct explanation *x, const struct directory_found *foun
         step(x, "account", str_from(row_answer(x, found->key)));
         step(x, "state", str_from(directory_verdict_name(found->state)));
         step(x, "password changed", str_is_set(found->mark) ? found->mark : STR("the entry does not tell"));
+        step(x, "derived keys", x->has_derived ? STR("yes") : STR("no"));
     }
 }
 
@@ -163,7 +163,7 @@ static void on_access(void *owner, const struct access *a)
 
 static void ask_directory(struct explanation *x)
 {
-    const struct sm_directory_conf *conf = sm_conf_directory(x->sm->conf, x->host->directory);
+    const struct sm_directory_conf *conf = sm_conf_directory_of(x->sm->conf, x->host);
     struct directory *d = directories_find(x->sm->directories, x->host->directory);
     struct directory_name name = { .user = x->jid.local, .host = x->jid.domain, .jid = x->jid.bare };
     struct access_rules rules = sm_conf_access(x->host, &x->arena);
@@ -177,21 +177,22 @@ static void ask_directory(struct explanation *x)
     access_ask(d, &name, &rules, true, on_access, x);
 }
 
-static void on_row(void *owner, enum err e, struct store_rows *rows)
+static void on_home(void *owner, const struct auth_home *home)
 {
     struct explanation *x = owner;
 
-    if (e == ERR_OK && store_next(rows)) {
+    if (home->e == ERR_OK) {
         x->has_row = true;
         mem_free(x->key);
-        x->key = str_dup(store_text(rows, 0));
-        x->is_expired = store_int(rows, 1) != 0;
+        x->key = str_dup(home->key);
+        x->is_expired = home->is_expired;
+        x->has_derived = home->has_derived;
     }
     if (!is_there(x))
         return;
-    if (e != ERR_OK) {
+    if (home->e != ERR_OK && home->e != ERR_NOT_FOUND) {
         finish(x, CTL_FAILED, "no: the store failed");
-    } else if (sm_conf_is_directory(x->host)) {
+    } else if (sm_conf_is_directory(x->host) && home->is_directorys) {
         ask_directory(x);
     } else if (!x->has_row) {
         step(x, "account", STR("none"));
@@ -207,7 +208,6 @@ void explain_run(struct sm *sm, struct ctl_request *r, const struct jid *jid)
 {
     static const char *const columns[] = { "step", "found", NULL };
     struct explanation *x = mem_new(struct explanation);
-    struct store_tx *tx;
 
     x->sm = sm;
     x->request = r;
@@ -219,10 +219,9 @@ void explain_run(struct sm *sm, struct ctl_request *r, const struct jid *jid)
         finish(x, CTL_NO_SUCH, "no: this host is not served here");
         return;
     }
-    STEP(x, "host", "%s: %s%s", x->host->name, x->host->directory ? "people of the directory " : "accounts of the store",
-         x->host->directory ? x->host->directory : "");
-    tx = store_begin(sm->store);
-    store_add(tx, STORE_ACCOUNT_KEY);
-    store_bind_text(tx, x->jid.bare);
-    store_query(tx, on_row, x);
+    STEP(x, "host", "%s: %s%s%s%s", x->host->name,
+         sm_conf_auth_order(x->host) == AUTH_ALONE && x->host->directory ? "" : "accounts of the store",
+         sm_conf_auth_order(x->host) == AUTH_ALONE ? "" : ", and ",
+         x->host->directory ? "people of the directory " : "", x->host->directory ? x->host->directory : "");
+    auth_find_home(sm->auth, x->jid.bare, sm_conf_auth_order(x->host), on_home, x);
 }

@@ -33,6 +33,7 @@ struct wait {
     void (*found)(struct iq *iq, enum err e, struct ext_account account);
     void (*done)(struct iq *iq, enum err e);
     struct str account; /* of a new password: whose, and the c2s that saw it */
+    struct str password; /* … that is set */
     char *c2s;
     bool is_new;
 };
@@ -107,19 +108,35 @@ static void on_registered(void *owner, enum err e)
     mem_free(w);
 }
 
+/* On hosts that have both: the directory's people change theirs there. */
+static void on_home(void *owner, const struct auth_home *home)
+{
+    struct wait *w = owner;
+
+    if (home->e == ERR_OK && !home->is_directorys)
+        auth_set_password(w->iq->sm->auth, w->account, w->password, false, on_registered, w);
+    else
+        on_registered(w, home->e == ERR_OK ? ERR_UNSUPPORTED : home->e);
+}
+
 void ext_register(struct iq *iq, struct str account, struct str password, bool is_new,
                   void (*done)(struct iq *iq, enum err e))
 {
     struct str c2s = iq->is_before_login ? frame_address_name(str_from(iq->answer_key))
                      : iq->session       ? str_from(iq->session->c2s)
                                          : STR_NONE;
+    const struct sm_host_conf *h = sm_host(iq->sm, iq_host(iq));
     struct wait *w = wait_new(iq);
 
     w->done = done;
     w->is_new = is_new;
     w->account = arena_str(iq_arena(iq), account);
     w->c2s = str_is_set(c2s) ? str_dup(c2s) : NULL;
-    auth_set_password(iq->sm->auth, account, password, is_new, on_registered, w);
+    w->password = is_new ? STR_NONE : arena_str(iq_arena(iq), password);
+    if (!is_new && sm_conf_is_directory(h))
+        auth_find_home(iq->sm->auth, account, sm_conf_auth_order(h), on_home, w);
+    else
+        auth_set_password(iq->sm->auth, account, password, is_new, on_registered, w);
 }
 
 static void on_deleted(void *owner, enum err e)

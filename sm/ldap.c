@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/directories.h"
+#include "sm/auth/auth.h"
 #include "sm/directory/check.h"
 #include "sm/directory/directory.h"
 #include "sm/explain.h"
@@ -50,9 +51,33 @@ static void add_field(struct ctl_request *r, const char *name, const char *value
         ctl_field(r, name, str_from(value));
 }
 
+struct test {
+    struct sm *sm;
+    struct ctl_request *request;
+    char *account;
+    enum auth_order order;
+    enum ctl_exit code;
+};
+
+static void on_home(void *owner, const struct auth_home *home)
+{
+    struct test *t = owner;
+
+    if (home->e == ERR_OK) {
+        ctl_field(t->request, "account", home->is_directorys ? STR("of the directory") : STR("of the store"));
+        ctl_field(t->request, "derived_keys", home->has_derived ? STR("yes") : STR("no"));
+    } else {
+        ctl_field(t->request, "account", home->e == ERR_NOT_FOUND ? STR("none") : STR("the store failed"));
+    }
+    ctl_finish(t->request, t->code);
+    mem_free(t->account);
+    mem_free(t);
+}
+
 static void on_looked_up(void *owner, const struct directory_found *found)
 {
-    struct ctl_request *r = owner;
+    struct test *t = owner;
+    struct ctl_request *r = t->request;
 
     add_field(r, "server", found->uri);
     add_field(r, "filter", found->filter);
@@ -64,7 +89,8 @@ static void on_looked_up(void *owner, const struct directory_found *found)
         ctl_field(r, "state", str_from(directory_verdict_name(found->state)));
     add_field(r, "server_said", found->answer);
     ctl_field(r, "result", str_from(directory_verdict_name(found->verdict)));
-    ctl_finish(r, found->verdict == DIRECTORY_OK ? CTL_OK : CTL_FAILED);
+    t->code = found->verdict == DIRECTORY_OK ? CTL_OK : CTL_FAILED;
+    auth_find_home(t->sm->auth, str_from(t->account), t->order, on_home, t);
 }
 
 /* NAME ACCOUNT */
@@ -76,7 +102,11 @@ static void run_test(struct sm *sm, struct ctl_request *r, const struct jid *jid
 
     mem_free(name);
     if (d) {
-        directory_lookup(d, &who, NULL, on_looked_up, r);
+        const struct sm_host_conf *h = sm_host(sm, jid->domain);
+        struct test *t = mem_new(struct test);
+
+        *t = (struct test){ .sm = sm, .request = r, .account = str_dup(jid->bare), .order = h ? sm_conf_auth_order(h) : AUTH_ALONE };
+        directory_lookup(d, &who, NULL, on_looked_up, t);
         return;
     }
     ctl_say(r, "there is no directory of this name");
@@ -117,6 +147,8 @@ static void run_accept(struct sm *sm, struct ctl_request *r, const struct jid *j
     a->sm = sm;
     a->request = r;
     a->account = str_dup(jid->bare);
+    store_add(tx, STORE_SECRET_DELETE); /* keys of the store's own, and of the entry before */
+    store_bind_text(tx, jid->bare);
     store_add(tx, STORE_ACCOUNT_ACCEPT);
     store_bind_text(tx, jid->bare);
     store_submit(tx, on_accepted, a);

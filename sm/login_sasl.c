@@ -29,19 +29,29 @@ static const char **names_of(const struct conf_list *list, struct arena *arena)
     return names;
 }
 
+static void add_directory(struct auth_facts *facts, const struct sm_conf *c, const struct sm_host_conf *h)
+{
+    const struct sm_directory_conf *d = sm_conf_is_directory(h) ? sm_conf_directory_of(c, h) : NULL;
+
+    if (!d)
+        return;
+    facts->directory = d->name;
+    facts->order = sm_conf_auth_order(h);
+    for (size_t i = 0; i < d->scram.count && i < AUTH_SOURCES; i++)
+        facts->sources[i] = auth_source_find(d->scram.items[i]);
+}
+
 /* Asked for what is offered and again for what is accepted, so that these are the same. */
 static struct auth_facts facts_of(const struct login *l, struct arena *arena)
 {
     const struct sm_host_conf *h = l->host;
     bool is_within = is_inside(l), has_own_list = !is_within && h->mechanisms_dmz.count > 0;
-
-    return (struct auth_facts){ .host = str_from(l->host->name),
+    struct auth_facts facts = { .host = str_from(l->host->name),
                                 .is_tls = str_is_set(l->open.tls),
                                 .cb_exporter = l->open.cb_exporter,
                                 .cb_end_point = l->open.cb_end_point,
                                 .cb_unique = l->open.cb_unique,
                                 .mechanisms = names_of(has_own_list ? &h->mechanisms_dmz : &h->mechanisms, arena),
-                                .directory = sm_conf_is_directory(h) ? h->directory : NULL,
                                 .address = l->open.addr,
                                 .c2s = str_from(l->c2s->name),
                                 .access = sm_conf_access(h, arena),
@@ -49,6 +59,9 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                 .refused = is_within || has_own_list ? NULL : sm_conf_exposed,
                                 .chain = l->open.chain,
                                 .is_chain_good = l->is_certified };
+
+    add_directory(&facts, l->sm->conf, h);
+    return facts;
 }
 
 /* c2s offers nothing but STARTTLS then; this is for a c2s that does not. */

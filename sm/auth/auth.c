@@ -39,13 +39,13 @@ const char *auth_failure_name(enum auth_failure f)
  * whoever holds the TLS key. libsasl2 has EXTERNAL built in. */
 static const struct auth_mechanism mechanisms[] = {
     { .name = "EXTERNAL", .base = "EXTERNAL", .is_external = true }, /* XEP-0178 §2: first */
-    { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, true, false, false },
-    { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, true, false, false },
-    { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", SCRAM_SHA_1, true, false, false },
-    { "SCRAM-SHA-512", "SCRAM-SHA-512", SCRAM_SHA_512, false, false, false },
-    { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, false, false, false },
-    { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, false, false, false },
-    { "PLAIN", "PLAIN", SCRAM_SHA_256, false, true, false },
+    { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, .is_scram = true, .is_plus = true },
+    { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, .is_scram = true, .is_plus = true },
+    { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", SCRAM_SHA_1, .is_scram = true, .is_plus = true },
+    { "SCRAM-SHA-512", "SCRAM-SHA-512", SCRAM_SHA_512, .is_scram = true },
+    { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, .is_scram = true },
+    { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, .is_scram = true },
+    { "PLAIN", "PLAIN", SCRAM_SHA_256, .is_plain = true },
 };
 
 static const char *const needed[] = { "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
@@ -72,10 +72,29 @@ static bool is_among(const char *const *names, const char *base)
     return false;
 }
 
+/* What a host offers when its configuration names nothing. Inside, a client that begins with SCRAM
+ * would be refused for want of keys wherever not everybody has some, and few then try PLAIN; and
+ * keys are derived at a login by PLAIN. */
+static bool is_left_out(const struct auth_mechanism *m, const struct auth_facts *facts)
+{
+    if (!m->is_scram || facts->mechanisms || !facts->directory || !facts->is_inside)
+        return false;
+    for (size_t i = 0; i < AUTH_SOURCES; i++)
+        if (facts->sources[i] == AUTH_SOURCE_DERIVED)
+            return true;
+    return facts->sources[0] == AUTH_SOURCE_NONE;
+}
+
+/* Whether there are keys for it, of anybody. */
+static bool has_keys(const struct auth_facts *facts)
+{
+    return !facts->directory || facts->order != AUTH_ALONE || facts->sources[0] != AUTH_SOURCE_NONE;
+}
+
 bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth_facts *facts)
 {
-    if (facts->directory && !m->is_plain && !m->is_external)
-        return false; /* there are no keys */
+    if (m->is_scram && (!has_keys(facts) || is_left_out(m, facts)))
+        return false;
     return (!facts->mechanisms || is_among(facts->mechanisms, m->base)) &&
            !(facts->refused && is_among(facts->refused, m->base));
 }
@@ -218,6 +237,7 @@ void auth_unref(struct auth *a)
         return;
     authorities_free(a->authorities);
     guesses_free(a->guesses);
+    buf_fini(&a->unmarked);
     mem_wipe(a, sizeof *a);
     mem_free(a);
 }

@@ -38,14 +38,26 @@ void auth_free(struct auth *a);
 /* The budgets of wrong passwords; none is limited until guesses_set_limits. auth_free frees them. */
 struct guesses *auth_guesses(const struct auth *a);
 
+/* The backends of a host, where it has both: who is first has an account that both have (chain.h). */
+enum auth_order { AUTH_ALONE, AUTH_STORE_FIRST, AUTH_DIRECTORY_FIRST };
+
+/* What a directory has that SCRAM can use: RFC 5803 values, passwords in clear text; or keys that we derive from a password that it
+ * has accepted, at a login by PLAIN that did not come through the DMZ. */
+enum auth_source { AUTH_SOURCE_NONE, AUTH_SOURCE_AUTH_PASSWORD, AUTH_SOURCE_USER_PASSWORD, AUTH_SOURCE_DERIVED };
+enum { AUTH_SOURCES = AUTH_SOURCE_DERIVED + 1 };
+/* "authPassword", "userPassword", "derived"; AUTH_SOURCE_NONE: anything else. */
+enum auth_source auth_source_find(const char *name);
+
 /* What the connection offers to the exchange. Borrowed for the call. */
 struct auth_facts {
     struct str host;      /* normalised; the realm */
     bool is_tls;
     struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes or absent */
     const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know */
-    const char *directory;           /* passwords are in this one, and PLAIN alone is known; NULL: in the store */
+    const char *directory;           /* people are in this one; NULL: in the store */
     struct access_rules access;      /* with directory: by its groups */
+    enum auth_order order;           /* with directory: whether there are accounts of the store as well */
+    enum auth_source sources[AUTH_SOURCES]; /* of the directory, in the order in which they are tried; none: PLAIN alone is known of its people */
     bool is_inside;                  /* the connection does not come through the DMZ */
     const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
     struct str address, c2s;       /* where guesses come from: the client's address as c2s claims it, and the c2s */
@@ -115,5 +127,21 @@ void auth_certificate_forget(struct auth_certificate_check *c);
  * prepared by SASLprep or OpaqueString; ERR_MALFORMED if it cannot be. is_new: ERR_EXISTS when the
  * account is there already; otherwise ERR_NOT_FOUND when it is not. */
 void auth_set_password(struct auth *a, struct str account, struct str password, bool is_new, void (*done)(void *owner, enum err e), void *owner);
+
+/* --- accounts of hosts that have a directory ------------------------------------------------------------------------------ */
+
+struct auth_home {
+    enum err e;           /* ERR_OK; ERR_NOT_FOUND: there is no such account; or the store failed */
+    bool is_directorys;   /* its password is the directory's; also of one that is not there, where there is a directory */
+    struct str key;       /* of the entry that it belongs to; '': none. Borrowed for the call */
+    bool is_expired;      /* an administrator demands a new password */
+    bool has_derived;     /* SCRAM keys derived from its password are kept */
+};
+typedef void auth_home_fn(void *owner, const struct auth_home *home);
+/* Whose the account is. done comes once, later. */
+void auth_find_home(struct auth *a, struct str account, enum auth_order order, auth_home_fn *done, void *owner);
+
+/* Keys that were derived from its password are gone; an audit line if there were any. why: a constant. */
+void auth_drop_derived(struct auth *a, struct str account, const char *why);
 
 #endif

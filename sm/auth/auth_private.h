@@ -24,6 +24,7 @@ struct auth {
     const uint8_t *slot_key;
     bool is_closed;          /* auth_free was called: the store may be gone */
     uint32_t refs;                            /* the caller's, and one for all that is under way */
+    struct buf unmarked;                      /* directories of which was said that they show no mark */
     uint8_t server_secret[AUTH_SECRET_BYTES]; /* salts of those who do not exist are made from it */
     uv_idle_t turn;                           /* runs while something is ready */
     struct list
@@ -38,6 +39,7 @@ struct auth_mechanism {
     const char *name;     /* "SCRAM-SHA-256-PLUS" */
     const char *base;     /* "SCRAM-SHA-256": what configuration names */
     enum scram_hash hash; /* whose keys it needs */
+    bool is_scram;
     bool is_plus;
     bool is_plain;
     bool is_external;
@@ -70,5 +72,11 @@ void internal_find(struct auth *a, struct str account, enum scram_hash hash,
 /* Whether the prepared password belongs to the keys; derives them in the thread pool. */
 void internal_check(struct auth *a, const struct scram_keys *keys, struct str password,
                     void (*checked)(void *owner, bool is_right), void *owner);
+
+/* Fills count of them (at most SCRAM_HASH_COUNT) from the prepared password, in the thread pool;
+ * derived gets as many, borrowed for the call. */
+void internal_derive(struct auth *a, const struct scram_keys *keys, size_t count,
+                     struct str password,
+                     void (*derived)(void *owner, const struct scram_keys *keys), void *owner);
 
 #endif

@@ -2,6 +2,7 @@
 #include "sm/auth/by_certificate.h"
 
 #include "common/mem.h"
+#include "sm/auth/chain.h"
 #include "sm/directory/directory.h"
 
 struct admission {
@@ -63,7 +64,7 @@ static void on_found(void *owner, const struct directory_found *found)
     else if (ad->auth->is_closed)
         finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "the store failed");
     else
-        by_directory_admit(ad->auth, ad->claim->account, found->key, on_admitted, ad);
+        by_directory_admit(ad->auth, ad->claim->account, ad->facts->order, found->key, on_admitted, ad);
 }
 
 static void ask_directory(struct admission *ad)
@@ -79,6 +80,20 @@ static void ask_directory(struct admission *ad)
         directory_lookup(d, &name, NULL, on_found, ad);
     else
         finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "no such directory");
+}
+
+/* On a host that has both, a certificate for an account of the store is for that account. */
+static void on_home(void *owner, const struct chain_found *home)
+{
+    struct admission *ad = owner;
+
+    ad->claim->is_stores = home->e == ERR_OK && !home->is_directorys;
+    if (home->e != ERR_OK || ad->auth->is_closed)
+        finish(ad, AUTH_TEMPORARY_AUTH_FAILURE, "the store failed");
+    else if (ad->claim->is_stores)
+        ask_store(ad);
+    else
+        ask_directory(ad);
 }
 
 static enum auth_failure choose(struct admission *ad, const struct auth_certificate *c,
@@ -113,7 +128,7 @@ static void on_certificate(void *owner, const struct auth_certificate *c)
     if (failure != AUTH_OK || ad->auth->is_closed)
         finish(ad, failure != AUTH_OK ? failure : AUTH_TEMPORARY_AUTH_FAILURE, detail);
     else if (ad->facts->directory)
-        ask_directory(ad);
+        chain_find(ad->auth, ad->claim->account, ad->facts->order, SCRAM_SHA_256, on_home, ad);
     else
         ask_store(ad);
 }

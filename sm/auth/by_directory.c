@@ -6,6 +6,7 @@
 #include "common/audit.h"
 #include "common/mem.h"
 #include "proto/control.h"
+#include "sm/auth/derived.h"
 #include "sm/directory/directory.h"
 
 #include <sys/time.h>
@@ -15,8 +16,12 @@ struct attempt {
     struct guess *guess; /* of a password; NULL: proved otherwise */
     char *account; /* bare JID */
     char *key;     /* of the entry that was bound */
+    enum auth_order order;
     bool was_made; /* the account's row was written by us: it is looked at once more */
     bool is_asked; /* the directory was to bind */
+    /* of a password from which keys are derived, when it is right */
+    char *directory, *mark, *password;
+    size_t password_bytes;
     by_directory_fn *done;
     void *owner;
 };
@@ -42,8 +47,16 @@ static const enum auth_failure failures[DIRECTORY_VERDICT_COUNT] = {
 
 static void finish(struct attempt *t, enum auth_failure failure, const char *detail)
 {
+    if (failure == AUTH_OK && t->password)
+        derived_keep(t->auth, t->directory, str_from(t->account), str_from(t->key),
+                     t->mark ? str_from(t->mark) : STR_NONE,
+                     str_of(t->password, t->password_bytes));
     t->done(t->owner, failure, detail);
     auth_unref(t->auth);
+    mem_wipe(t->password, t->password_bytes);
+    mem_free(t->password);
+    mem_free(t->directory);
+    mem_free(t->mark);
     mem_free(t->account);
     mem_free(t->key);
     mem_free(t);
@@ -90,12 +103,12 @@ static void make_row(struct attempt *t)
 }
 
 /* An account that belongs to no entry yet: made before its host had a directory, or accepted by an
- * administrator. */
+ * administrator. On a host that has accounts of the store as well, none of those. */
 static void claim_row(struct attempt *t)
 {
     struct store_tx *tx = store_begin(t->auth->store);
 
-    store_add(tx, STORE_ACCOUNT_CLAIM);
+    store_add(tx, t->order == AUTH_ALONE ? STORE_ACCOUNT_CLAIM : STORE_ACCOUNT_CLAIM_KEYLESS);
     store_bind_text(tx, str_from(t->key));
     store_bind_text(tx, str_from(t->account));
     t->was_made = true;
@@ -151,11 +164,12 @@ static struct attempt *attempt_new(struct auth *a, struct str account, by_direct
     return t;
 }
 
-void by_directory_admit(struct auth *a, struct str account, struct str key, by_directory_fn *done,
-                        void *owner)
+void by_directory_admit(struct auth *a, struct str account, enum auth_order order, struct str key,
+                        by_directory_fn *done, void *owner)
 {
     struct attempt *t = attempt_new(a, account, done, owner);
 
+    t->order = order;
     t->key = str_dup(key);
     ask_for_row(t);
 }
@@ -191,18 +205,33 @@ static void on_found(void *owner, const struct directory_found *found)
         return;
     }
     t->key = str_dup(found->key);
+    t->mark = str_is_set(found->mark) ? str_dup(found->mark) : NULL;
     ask_for_row(t);
 }
 
-void by_directory_check(struct auth *a, const char *directory, const struct claim *claim,
+static bool derives(const struct auth_facts *facts)
+{
+    for (size_t i = 0; i < AUTH_SOURCES; i++)
+        if (facts->sources[i] == AUTH_SOURCE_DERIVED)
+            return facts->is_inside;
+    return false;
+}
+
+void by_directory_check(struct auth *a, const struct auth_facts *facts, const struct claim *claim,
                         struct guess *guess, by_directory_fn *done, void *owner)
 {
     struct attempt *t = attempt_new(a, claim->account, done, owner);
-    struct directory *d = a->directories ? directories_find(a->directories, directory) : NULL;
+    struct directory *d = a->directories ? directories_find(a->directories, facts->directory) : NULL;
     struct directory_name name = { .user = STR_NONE };
     struct str rest = claim->account;
 
     t->guess = guess;
+    t->order = facts->order;
+    if (derives(facts)) {
+        t->directory = mem_strdup(facts->directory);
+        t->password = str_dup(claim->first.password);
+        t->password_bytes = claim->first.password.n;
+    }
     if (claim->is_account) {
         name.jid = claim->account;
         name.user = str_cut(&rest, '@');

@@ -10,6 +10,7 @@ struct claim {
     struct first_message first;
     struct str account;       /* "juliet@example.com": whose keys are to be asked for; absent
                                  where EXTERNAL does not say whom it means */
+    bool is_stores;           /* known when it was asked: the account is the store's, not a directory's */
     bool is_account;          /* false: the name cannot be one, and what is found does not count */
     const char *binding_name; /* of -PLUS; NULL otherwise */
     struct str binding;

@@ -25,6 +25,8 @@ void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, str
     out->cb_unique = arena_str(arena, facts->cb_unique);
     out->mechanisms = copy_names(arena, facts->mechanisms);
     out->directory = facts->directory ? arena_str(arena, str_from(facts->directory)).p : NULL;
+    out->order = facts->order;
+    memcpy(out->sources, facts->sources, sizeof out->sources);
     out->refused = copy_names(arena, facts->refused);
     out->is_inside = facts->is_inside;
     out->access.log_in = copy_names(arena, facts->access.log_in);

@@ -62,6 +62,8 @@ struct job {
     /* internal_check */
     uint8_t expected[SCRAM_MAX_DIGEST];
     void (*checked)(void *owner, bool is_right);
+    /* internal_derive */
+    void (*derived)(void *owner, const struct scram_keys *keys);
     /* auth_set_password */
     char *account;
     bool is_new;
@@ -121,6 +123,29 @@ void internal_check(struct auth *a, const struct scram_keys *keys, struct str pa
     j->checked = checked;
     j->owner = owner;
     ASSERT(uv_queue_work(a->loop, &j->work, derive_keys, on_checked) == 0);
+}
+
+static void on_worked_out(uv_work_t *work, int status)
+{
+    struct job *j = work->data;
+
+    ASSERT(status == 0); /* we cancel nothing */
+    j->derived(j->owner, j->keys);
+    job_free(j);
+}
+
+void internal_derive(struct auth *a, const struct scram_keys *keys, size_t count,
+                     struct str password,
+                     void (*derived)(void *owner, const struct scram_keys *keys), void *owner)
+{
+    struct job *j = job_new(a, password);
+
+    ASSERT(count <= ARRAY_LEN(j->keys));
+    memcpy(j->keys, keys, count * sizeof *keys);
+    j->key_count = count;
+    j->derived = derived;
+    j->owner = owner;
+    ASSERT(uv_queue_work(a->loop, &j->work, derive_keys, on_worked_out) == 0);
 }
 
 /* --- setting a password ----------------------------------------------------------------------- */

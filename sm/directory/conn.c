@@ -62,6 +62,7 @@ static void take_entry(struct dir_conn *c, LDAPMessage *message)
         return;
     e = read_entry(c, message);
     c->entry(c, &e);
+    arena_wipe(&c->arena);
     arena_reset(&c->arena);
 }
 

@@ -110,6 +110,9 @@ typedef bool directory_may_bind_fn(void *owner, struct str key);
 /* Finds the entry and binds as it. The password is copied, and wiped when it has been used. */
 void directory_login(struct directory *d, const struct directory_name *name, struct str password,
                      directory_may_bind_fn *may_bind, directory_done_fn *done, void *owner);
+/* Told when a refusal of a login that begins now is told; asks nobody and counts nowhere. For names
+ * that are not looked for here, so that the time does not tell that. */
+void directory_refuse(struct directory *d, directory_done_fn *done, void *owner);
 /* Only finds it: for administrators, and for logins whose proof is not a bind, which then go by
  * found->state. Told at once, DIRECTORY_OK when there is one entry. attributes: wanted in
  * found->entry besides those of the state; copied, NULL-terminated; NULL: none. */

@@ -10,7 +10,7 @@
 struct login {
     struct dir_job job;
     uint32_t attempts;
-    bool is_lookup, is_over;
+    bool is_lookup, is_decoy, is_over;
     struct arena arena;                       /* all that was found */
     struct buf password, filter, key, answer; /* the texts end in NUL */
     const struct directory_entry *entry;      /* the first one */
@@ -45,6 +45,7 @@ static void free_login(struct login *l)
     buf_fini(&l->filter);
     buf_fini(&l->key);
     buf_fini(&l->answer);
+    arena_wipe(&l->arena); /* it may hold a secret that was asked for */
     arena_fini(&l->arena);
     mem_free(l);
 }
@@ -70,7 +71,7 @@ static void end(struct login *l, enum directory_verdict v)
     l->found.uri = l->job.server ? l->job.server->uri : NULL;
     if (directory_is_temporary(v))
         d->set->counters.failed++;
-    else if (v != DIRECTORY_OK && !l->is_lookup)
+    else if (v != DIRECTORY_OK && !l->is_lookup && !l->is_decoy)
         d->set->counters.refused++;
     if (v == DIRECTORY_OK || directory_is_temporary(v) || l->is_lookup || step == 0)
         tell(l);
@@ -293,6 +294,14 @@ void directory_login(struct directory *d, const struct directory_name *name, str
     buf_reserve(&l->password, password.n);
     buf_add(&l->password, password);
     start(l);
+}
+
+void directory_refuse(struct directory *d, directory_done_fn *done, void *owner)
+{
+    struct login *l = new_login(d, &(struct directory_name){ .user = STR_NONE }, done, owner);
+
+    l->is_decoy = true;
+    end(l, DIRECTORY_UNKNOWN);
 }
 
 void directory_lookup(struct directory *d, const struct directory_name *name,

@@ -21,6 +21,7 @@ EMBED(migration_0003, "0003_blocking.sql");
 EMBED(migration_0004, "0004_directory.sql");
 EMBED(migration_0005, "0005_outside.sql");
 EMBED(migration_0006, "0006_archive.sql");
+EMBED(migration_0007, "0007_derived.sql");
 
 static const struct {
     const char *begin, *end;
@@ -31,6 +32,7 @@ static const struct {
     { migration_0004_begin, migration_0004_end },
     { migration_0005_begin, migration_0005_end },
     { migration_0006_begin, migration_0006_end },
+    { migration_0007_begin, migration_0007_end },
 };
 
 const int64_t store_migration_count = ARRAY_LEN(migrations);

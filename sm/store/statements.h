@@ -22,10 +22,15 @@
     X(ACCOUNT_KEY, "SELECT directory_key, expired_us FROM account WHERE jid = $1") \
     X(ACCOUNT_NEW_KEYED, "INSERT INTO account (slot, jid, host, created_us, roster_version, directory_key) VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT (jid) DO NOTHING") \
     X(ACCOUNT_CLAIM, "UPDATE account SET directory_key = $1 WHERE jid = $2 AND directory_key = ''") \
+    X(ACCOUNT_CLAIM_KEYLESS, "UPDATE account SET directory_key = $1 WHERE jid = $2 AND directory_key = '' AND NOT EXISTS (SELECT 1 FROM secret WHERE secret.jid = account.jid AND secret.mark = '')") \
     X(ACCOUNT_ACCEPT, "UPDATE account SET directory_key = '', expired_us = 0 WHERE jid = $1") \
-    X(SECRET_GET, "SELECT secret.secret, account.expired_us FROM secret JOIN account ON account.jid = secret.jid WHERE secret.jid = $1 ORDER BY secret.mechanism") \
-    X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret) SELECT slot, jid, $1, $2 FROM account WHERE jid = $3 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret") \
+    X(SECRET_GET, "SELECT secret.secret, account.expired_us FROM secret JOIN account ON account.jid = secret.jid WHERE secret.jid = $1 AND secret.mark = '' ORDER BY secret.mechanism") \
+    X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret, mark) SELECT slot, jid, $1, $2, '' FROM account WHERE jid = $3 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret, mark = excluded.mark") \
     X(SECRET_DELETE, "DELETE FROM secret WHERE jid = $1") \
+    /* hosts with both: whose account it is, and all keys; keys derived from a directory's password have its mark */ \
+    X(SECRET_ALL, "SELECT account.directory_key, account.expired_us, coalesce(secret.secret, ''), coalesce(secret.mark, '') FROM account LEFT JOIN secret ON secret.jid = account.jid WHERE account.jid = $1 ORDER BY secret.mechanism") \
+    X(SECRET_DERIVE, "INSERT INTO secret (slot, jid, mechanism, secret, mark) SELECT slot, jid, $1, $2, $3 FROM account WHERE jid = $4 AND directory_key = $5 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret, mark = excluded.mark") \
+    X(SECRET_DROP, "DELETE FROM secret WHERE jid = $1 AND mark <> ''") \
     /* sessions: a new owner needs these (ARCHITECTURE section 5) */ \
     X(SESSION_NEW, "INSERT INTO session (slot, id, account, c2s, conn, addr, opened_us) VALUES ($1, $2, $3, $4, $5, $6, $7)") \
     X(SESSION_BIND, "UPDATE session SET resource = $1, up = $2 WHERE id = $3") \

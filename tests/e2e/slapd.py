@@ -99,8 +99,9 @@ def make_tls(folder, addresses=("127.0.0.1",), days=30):
 
 
 class Slapd:
-    def __init__(self, tls=None, certificate="server", conf="", more=""):
-        """tls: the folder of another one's CA and certificates; conf, more: further lines for the server, for the database."""
+    def __init__(self, tls=None, certificate="server", conf="", more="", acl=""):
+        """tls: the folder of another one's CA and certificates; conf, more: further lines for the server, for the database;
+        acl: rules of access before ours."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"slapd-{os.getpid()}-"))
         self.tls = tls or self.folder
         if not tls:
@@ -109,7 +110,7 @@ class Slapd:
         self.conf = self.folder / "slapd.conf"
         self.conf.write_text(local.configuration(
             self.folder, SUFFIX, ADMIN, ADMIN_PASSWORD, SERVICE, f"{self.tls}/ca.pem", f"{self.tls}/{certificate}.pem", f"{self.tls}/{certificate}.key",
-            conf=conf, more=more))
+            conf=conf, overlays=acl, more=more))
         self.port, self.tls_port = free_port(), free_port()
         self.ldap = f"ldap://127.0.0.1:{self.port}"
         self.ldaps = f"ldaps://127.0.0.1:{self.tls_port}"
