@@ -56,6 +56,7 @@ struct sm_directory_conf { /* section directory "corp" */
     char *group_base, *group_filter, *group_name, *group_member;
     int group_nesting; /* enum directory_nesting */
     bool has_primary_group;
+    int watch; /* enum directory_watch */
     int64_t lockout_ms, query_ms, leavers_ms;
     char *user_attribute, *name_attribute;
     int64_t people_refresh_ms, max_people, max_groups;

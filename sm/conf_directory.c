@@ -14,6 +14,7 @@
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, MAX_SERVERS = 16 };
 
 static const char *const scopes[] = { "subtree", "one-level", NULL };
+static const char *const watches[] = { "auto", "syncrepl", "notification", "none", NULL }; /* enum directory_watch */
 static const char *const nestings[] = { "walk", "in-chain", "none", NULL }; /* enum directory_nesting */
 static const char *const certificates[] = { "domain", "target", NULL }; /* enum directory_srv_certificate */
 static const char *const binds[] = { "simple", "external", NULL };
@@ -77,6 +78,9 @@ const struct conf_key sm_conf_directory_keys[] = {
       "where no bind tells." },
     { "query_timeout", CONF_DURATION, DIR(query_ms), "10s", 100, 10 * MINUTE, NULL, CONF_AT_RELOAD,
       "A search of many entries (groups, contacts) is given up when nothing came for so long." },
+    { "watch", CONF_CHOICE, DIR(watch), "auto", 0, 0, watches, CONF_AT_RELOAD,
+      "How the directory tells what changes, so that nobody has to wait for leavers_interval: syncrepl (RFC 4533: OpenLDAP with the overlay syncprov), "
+      "notification (Active Directory), auto: whichever it does, or none." },
     { "leavers_interval", CONF_DURATION, DIR(leavers_ms), "5m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
       "People with sessions are looked for so often: who is gone, disabled, locked, or in no group any more that may log in loses them. 0: never." },
     { "user_attribute", CONF_TEXT, DIR(user_attribute), "uid", 0, 0, NULL, CONF_AT_RELOAD,

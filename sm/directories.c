@@ -22,6 +22,13 @@ static void on_changed(void *owner, const char *directory, const char *uri, bool
     }
 }
 
+static void on_hint(void *owner, const char *directory, struct str key)
+{
+    const struct sm *sm = owner;
+
+    leavers_hint(sm->leavers, directory, key);
+}
+
 struct tally {
     uint64_t up, down, waiting;
     const char *directory; /* the last one seen, and whether it has a server that is not down */
@@ -70,8 +77,8 @@ void directories_prepare(struct sm *sm)
 {
     if (sm->conf->directories.count > 0) /* libldap looks up the machine's own name */
         directory_library_init();
-    sm->directories = directories_new(sm->service->loop, sm->service->timers, on_changed, sm);
     sm->leavers = leavers_new(sm);
+    sm->directories = directories_new(sm->service->loop, sm->service->timers, on_changed, on_hint, sm);
     metric_on_collect(on_collect, sm);
 }
 
@@ -136,6 +143,7 @@ static struct directory_options options_of(const struct sm_directory_conf *d, co
                                        .group_member = d->group_member,
                                        .group_nesting = d->group_nesting,
                                        .has_primary_group = d->has_primary_group,
+                                       .watch = d->watch,
                                        .lockout_ms = d->lockout_ms,
                                        .query_ms = d->query_ms,
                                        .connect_ms = d->connect_ms,

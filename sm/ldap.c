@@ -28,6 +28,7 @@ static void add_row(void *owner, const struct directory_server_status *s)
                            arena_printf(&arena, "%u", s->waiting),
                            arena_printf(&arena, "%llu", (unsigned long long)s->logins),
                            arena_printf(&arena, "%llu", (unsigned long long)s->lost),
+                           str_from(s->watch),
                            s->tls ? str_from(s->tls) : STR("-"),
                            s->last_error ? str_from(s->last_error) : STR("-") };
 
@@ -38,7 +39,7 @@ static void add_row(void *owner, const struct directory_server_status *s)
 static void show_status(struct sm *sm, struct ctl_request *r)
 {
     static const char *const columns[] = { "directory", "server", "state",  "used", "seconds", "search",
-                                           "bind",      "waiting", "binds", "lost", "tls",     "last_error", NULL };
+                                           "bind",      "waiting", "binds", "lost", "watch", "tls", "last_error", NULL };
 
     ctl_columns(r, columns);
     directories_each(sm->directories, add_row, r);

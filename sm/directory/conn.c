@@ -3,6 +3,11 @@
 #include "sm/directory/conn.h"
 
 #include "common/mem.h"
+#include "sm/directory/sync.h"
+
+#include <string.h>
+
+#define DIR_NOTIFICATION_OID "1.2.840.113556.1.4.528"
 
 enum { MAX_INCOMING_BYTES = 16 * 1024 * 1024 };
 
@@ -75,6 +80,7 @@ static void finish(struct dir_conn *c, struct dir_answer *answer)
     c->msgid = -1;
     c->done = NULL;
     c->entry = NULL;
+    c->changed = NULL;
     answer->entries = c->entries;
     answer->cookie = buf_str(&c->cookie);
     done(c, answer);
@@ -128,6 +134,60 @@ static bool take_result(struct dir_conn *c, LDAPMessage *message)
     return true;
 }
 
+/* --- changes ----------------------------------------------------------------------------------- */
+
+static struct str control_value(LDAPControl **controls, const char *oid)
+{
+    LDAPControl *control = controls ? ldap_control_find(oid, controls, NULL) : NULL;
+
+    return control ? str_of(control->ldctl_value.bv_val, control->ldctl_value.bv_len) : STR_NONE;
+}
+
+/* Without the control of RFC 4533 it is Active Directory's way: each entry is news. */
+static void take_change(struct dir_conn *c, LDAPMessage *message)
+{
+    LDAPControl **controls = NULL;
+    struct dir_change change = { .uuid = STR_NONE, .is_old = !c->is_refreshed };
+    uint8_t uuid[SYNC_UUID_BYTES];
+    enum sync_state state = SYNC_MODIFY;
+    struct directory_entry e;
+    struct str value;
+
+    c->entries++;
+    if (!c->is_refreshed)
+        timer_set(c->timers, &c->timer, (uint64_t)c->timeout_ms);
+    ldap_get_entry_controls(c->ld, message, &controls);
+    value = control_value(controls, LDAP_CONTROL_SYNC_STATE);
+    if (str_is_set(value) && sync_state_read(value, &state, uuid, &c->cookie) == ERR_OK)
+        change.uuid = str_of(uuid, sizeof uuid);
+    ldap_controls_free(controls);
+    e = read_entry(c, message);
+    change.e = state == SYNC_DELETE ? NULL : &e;
+    c->changed(c, &change);
+    arena_reset(&c->arena);
+}
+
+static void take_info(struct dir_conn *c, LDAPMessage *message)
+{
+    struct dir_change change = { .uuid = STR_NONE, .is_old = !c->is_refreshed };
+    struct sync_info info = { 0 };
+    struct berval *value = NULL;
+    char *oid = NULL;
+
+    if (ldap_parse_intermediate(c->ld, message, &oid, &value, NULL, 0) == LDAP_SUCCESS && oid &&
+        strcmp(oid, LDAP_SYNC_INFO) == 0 && value &&
+        sync_info_read(str_of(value->bv_val, value->bv_len), &info, &c->cookie) != ERR_OK)
+        info = (struct sync_info){ 0 };
+    ldap_memfree(oid);
+    ber_bvfree(value);
+    if (info.is_refreshed && !c->is_refreshed) {
+        c->is_refreshed = true;
+        timer_stop(&c->timer);
+    }
+    change.is_anything = info.has_ids;
+    c->changed(c, &change);
+}
+
 /* true: the operation is over. References to other servers are not followed. */
 static bool take_message(struct dir_conn *c, LDAPMessage *message)
 {
@@ -135,7 +195,14 @@ static bool take_message(struct dir_conn *c, LDAPMessage *message)
         return false; /* a notice of disconnection: the end of the stream follows */
     switch (ldap_msgtype(message)) {
     case LDAP_RES_SEARCH_ENTRY:
-        take_entry(c, message);
+        if (c->changed)
+            take_change(c, message);
+        else
+            take_entry(c, message);
+        return c->is_closing;
+    case LDAP_RES_INTERMEDIATE:
+        if (c->changed)
+            take_info(c, message);
         return c->is_closing;
     case LDAP_RES_SEARCH_RESULT:
     case LDAP_RES_BIND:
@@ -287,6 +354,35 @@ bool dir_conn_search(struct dir_conn *c, const struct dir_request *r, dir_done_f
     ldap_control_free(page);
     c->entry = r->entry;
     return begin(c, rc, r->timeout_ms, done);
+}
+
+bool dir_conn_watch(struct dir_conn *c, const struct dir_request *r, enum dir_watch how,
+                    void (*changed)(struct dir_conn *c, const struct dir_change *change),
+                    dir_done_fn *done)
+{
+    struct buf value = { 0 };
+    LDAPControl control = { .ldctl_oid = (char *)LDAP_CONTROL_SYNC, .ldctl_iscritical = 1 };
+    LDAPControl *controls[] = { &control, NULL };
+    bool is_begun;
+    int rc;
+
+    if (how == DIR_WATCH_NOTIFY)
+        control.ldctl_oid = (char *)DIR_NOTIFICATION_OID;
+    else
+        sync_request_write(&value, r->cookie);
+    control.ldctl_value = (struct berval){ .bv_len = value.n, .bv_val = value.p };
+    rc = ldap_search_ext(c->ld, r->base, scope_of(r->scope), r->filter,
+                         (char **)(uintptr_t)r->attributes, 0, controls, NULL, NULL, 0, &c->msgid);
+    buf_fini(&value);
+    is_begun = begin(c, rc, r->timeout_ms, done);
+    if (!is_begun)
+        return false;
+    c->changed = changed;
+    c->is_refreshed = how == DIR_WATCH_NOTIFY; /* it tells nothing but news */
+    buf_add(&c->cookie, r->cookie);
+    if (c->is_refreshed)
+        timer_stop(&c->timer);
+    return true;
 }
 
 bool dir_conn_probe(struct dir_conn *c, int64_t timeout_ms, dir_done_fn *done)

@@ -42,6 +42,19 @@ struct dir_request {
     void (*entry)(struct dir_conn *c, const struct directory_entry *e);
 };
 
+/* How a server tells of changes. */
+enum dir_watch {
+    DIR_WATCH_SYNC,   /* RFC 4533 */
+    DIR_WATCH_NOTIFY, /* Active Directory: MS-ADTS §3.1.1.3.4.1.9 */
+    DIR_WATCH_KINDS
+};
+struct dir_change {
+    struct str uuid;                 /* SYNC_UUID_BYTES; absent: the server does not tell */
+    const struct directory_entry *e; /* NULL: it went; or nothing changed, but what is known did */
+    bool is_old;      /* it was so before the watch began */
+    bool is_anything; /* more than this one entry may have changed */
+};
+
 struct dir_conn {
     struct list at; /* of its server */
     void *owner;
@@ -58,6 +71,8 @@ struct dir_conn {
     void (*done)(struct dir_conn *c, const struct dir_answer *answer);
     void (*lost)(struct dir_conn *c); /* while idle */
     void (*entry)(struct dir_conn *c, const struct directory_entry *e);
+    void (*changed)(struct dir_conn *c, const struct dir_change *change); /* while it watches */
+    bool is_refreshed;
     int64_t timeout_ms;
     struct arena arena; /* the entry that is told */
     struct buf cookie;
@@ -80,6 +95,11 @@ typedef void dir_done_fn(struct dir_conn *c, const struct dir_answer *answer);
 NODISCARD bool dir_conn_search(struct dir_conn *c, const struct dir_request *r, dir_done_fn *done);
 NODISCARD bool dir_conn_bind(struct dir_conn *c, int64_t timeout_ms, const char *dn,
                              struct str password, dir_done_fn *done);
+/* A search that goes on until the connection ends, or the server will not do it: then done comes.
+ * r->cookie: what the last watch left (answer->cookie), or empty. Busy all the while. */
+NODISCARD bool dir_conn_watch(struct dir_conn *c, const struct dir_request *r, enum dir_watch how,
+                              void (*changed)(struct dir_conn *c, const struct dir_change *change),
+                              dir_done_fn *done);
 /* Reads the root entry: whether there is anybody. */
 NODISCARD bool dir_conn_probe(struct dir_conn *c, int64_t timeout_ms, dir_done_fn *done);
 

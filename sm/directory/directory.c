@@ -38,6 +38,7 @@ static void open_directory(struct directories *ds, const struct directory_option
         list_init(&d->waiting[pool]);
     list_push_back(&ds->all, &d->at);
     dir_pool_open(d);
+    dir_watch_open(d);
 }
 
 static void close_directory(struct directory *d)
@@ -52,13 +53,15 @@ static void close_directory(struct directory *d)
 /* --- the set ----------------------------------------------------------------------------------- */
 
 struct directories *directories_new(uv_loop_t *loop, struct timers *timers,
-                                    directory_changed_fn *changed, void *owner)
+                                    directory_changed_fn *changed, directory_hint_fn *hint,
+                                    void *owner)
 {
     struct directories *ds = mem_new(struct directories);
 
     ds->loop = loop;
     ds->timers = timers;
     ds->changed = changed;
+    ds->hint = hint;
     ds->owner = owner;
     ds->refs = 1;
     list_init(&ds->all);
@@ -93,6 +96,7 @@ void directories_close(struct directories *ds)
         return;
     ds->is_closed = true;
     ds->changed = NULL;
+    ds->hint = NULL;
     while (!list_is_empty(&ds->all))
         close_directory(CONTAINER_OF(list_first(&ds->all), struct directory, at));
     dir_set_unref(ds);
@@ -131,6 +135,7 @@ static void tell(const struct directory *d, const struct dir_server *s,
         .logins = s->logins,
         .lost = s->lost,
         .last_error = s->last_error,
+        .watch = dir_watch_name(d, s),
         .tls = s->tls,
         .since_ms = uv_now(d->set->loop) - s->since_ms,
     };

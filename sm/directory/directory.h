@@ -28,6 +28,10 @@ struct directory_ports {
     uint16_t items[8]; /* 0: none */
 };
 
+/* Whether the server is asked to tell of changes: in either way, by RFC 4533, by Active Directory's
+ * notification, or not. */
+enum directory_watch { DIRECTORY_WATCH_AUTO, DIRECTORY_WATCH_SYNC, DIRECTORY_WATCH_NOTIFY, DIRECTORY_WATCH_NONE };
+
 /* One section of the configuration. Texts are copied by directories_set. A new field needs its row
  * in options.c. */
 struct directory_options {
@@ -53,6 +57,7 @@ struct directory_options {
     const char *group_name;   /* attribute */
     const char *group_member; /* attribute: names of entries; "memberUid": login names */
     int group_nesting;        /* enum directory_nesting */
+    int watch;                /* enum directory_watch */
     bool has_primary_group;   /* Active Directory's primaryGroupID is a group as well */
     int64_t lockout_ms;       /* a temporary lock is over so long after it began (state.h) */
     int64_t connect_ms, search_ms, bind_ms;
@@ -79,9 +84,13 @@ struct directory_counters {
 /* A server went down or came back. why: of the first, one sentence. */
 typedef void directory_changed_fn(void *owner, const char *directory, const char *uri, bool is_up,
                                   const char *why);
+/* The directory says that the entry of this key (directory_entry_add_key) changed or went; absent:
+ * anything may have. */
+typedef void directory_hint_fn(void *owner, const char *directory, struct str key);
 
 struct directories *directories_new(uv_loop_t *loop, struct timers *timers,
-                                    directory_changed_fn *changed, void *owner);
+                                    directory_changed_fn *changed, directory_hint_fn *hint,
+                                    void *owner);
 /* These and no others from now on. One whose options are the same goes on as it is; what was under
  * way in one that is not fails with DIRECTORY_UNAVAILABLE. */
 void directories_set(struct directories *ds, const struct directory_options *options, size_t count);
@@ -129,6 +138,7 @@ struct directory_server_status {
     uint32_t waiting;       /* of the directory */
     uint64_t logins, lost;  /* binds answered; connections that failed or were lost */
     const char *last_error; /* NULL: none yet */
+    const char *watch;      /* "syncrepl", "notification", "no": how it tells of changes */
     const char *tls;        /* "TLS1.3 …" of the newest connection; NULL: none */
     uint64_t since_ms;      /* how long in this state */
 };

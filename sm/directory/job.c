@@ -80,7 +80,7 @@ void dir_jobs_fail_all(struct directory *d)
 /* A search of many entries may be too much for a server that is well. */
 bool dir_is_answered(struct dir_conn *c, const struct dir_answer *answer)
 {
-    if (answer->end == DIR_TIMEOUT && c->pool != DIR_BULK)
+    if (answer->end == DIR_TIMEOUT && c->pool != DIR_BULK && c->pool != DIR_NEWS)
         dir_pool_down(c->owner, "it did not answer in time");
     else if (answer->end != DIR_DONE)
         dir_pool_drop(c);

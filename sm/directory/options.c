@@ -42,6 +42,7 @@ static const struct field fields[] = {
     { TEXT, AT(group_member), 0 },
     VALUE_OF(group_nesting),
     VALUE_OF(has_primary_group),
+    VALUE_OF(watch),
     VALUE_OF(lockout_ms),
     VALUE_OF(connect_ms),
     VALUE_OF(search_ms),

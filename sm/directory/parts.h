@@ -8,8 +8,9 @@
 #include "sm/directory/opening.h"
 
 enum dir_state { DIR_NEW, DIR_UP, DIR_DOWN };
-/* Bulk: searches of many entries, which must not stand in the way of logins. */
-enum dir_pool { DIR_SEARCH, DIR_BIND, DIR_BULK, DIR_POOLS };
+/* Bulk: searches of many entries, which must not stand in the way of logins. News: searches that go
+ * on, and tell what changes. */
+enum dir_pool { DIR_SEARCH, DIR_BIND, DIR_BULK, DIR_NEWS, DIR_POOLS };
 
 enum { DIR_OPENINGS_AT_ONCE = 2 }; /* of libuv's four threads: passwords and files need some */
 
@@ -60,6 +61,7 @@ struct directories {
     uv_loop_t *loop;
     struct timers *timers;
     directory_changed_fn *changed;
+    directory_hint_fn *hint;
     void *owner;
     struct list all; /* struct directory */
     struct directory_counters counters;
@@ -107,6 +109,13 @@ struct dir_server *dir_server_ref(struct dir_server *s);
 void dir_server_unref(struct dir_server *s); /* NULL is fine */
 /* All are down, or there is none, and no first answer of DNS is awaited. */
 bool dir_servers_are_hopeless(struct directory *d);
+
+/* --- watch.c ----------------------------------------------------------------------------------- */
+
+/* Until the directory's jobs are closed. */
+void dir_watch_open(struct directory *d);
+/* How this server tells of changes now: "syncrepl", "notification" or "no". */
+const char *dir_watch_name(const struct directory *d, const struct dir_server *s);
 
 /* --- pool.c ------------------------------------------------------------------------------------ */
 

@@ -140,7 +140,7 @@ static void probe(struct dir_server *s, int64_t idle_ms)
 
             if (c->is_busy || now(d) - c->used_ms < (uint64_t)idle_ms)
                 continue;
-            if (pool == DIR_BULK)
+            if (pool == DIR_BULK || pool == DIR_NEWS)
                 close_conn(c, false); /* it was there for one search */
             else if (!dir_conn_probe(c, d->options.search_ms, on_probed))
                 dir_pool_drop(c);
@@ -260,10 +260,11 @@ static struct dir_conn *find_idle(struct dir_server *s, enum dir_pool pool)
 
 static int64_t limit_of(const struct directory *d, enum dir_pool pool)
 {
-    enum { BULK_CONNECTIONS = 1 };
+    enum { BULK_CONNECTIONS = 1, NEWS_CONNECTIONS = 2 };
 
     return pool == DIR_BIND     ? d->options.bind_connections
            : pool == DIR_SEARCH ? d->options.search_connections
+           : pool == DIR_NEWS   ? NEWS_CONNECTIONS
                                 : BULK_CONNECTIONS;
 }
 
