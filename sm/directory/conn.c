@@ -206,6 +206,7 @@ static bool take_message(struct dir_conn *c, LDAPMessage *message)
         return c->is_closing;
     case LDAP_RES_SEARCH_RESULT:
     case LDAP_RES_BIND:
+    case LDAP_RES_EXTENDED: /* Samba refuses a control so, whatever was asked */
         return take_result(c, message);
     default:
         return false;

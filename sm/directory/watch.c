@@ -70,8 +70,8 @@ static void on_change(struct dir_conn *c, const struct dir_change *change)
     struct buf key = { 0 };
     bool is_something = change->e || str_is_set(change->uuid) || change->is_anything;
 
-    if (!w)
-        return;
+    if (!w || (w->how == DIR_WATCH_SYNC && change->e && !str_is_set(change->uuid)))
+        return; /* it does not know what was asked of it */
     w->is_accepted = true;
     if (is_something && !(change->is_old && w->cookie.n == 0)) {
         add_key(&key, w, change);

@@ -414,3 +414,17 @@ def test_a_domain_controller_that_comes_back(site, ad, unique):
     ad.start()
     site.wait_row("sam", lambda r: r["state"] == "up")
     assert site.auth(name) == "success"
+
+
+def test_the_domain_controller_tells_who_is_disabled(ad):
+    """Notification of changes (MS-ADTS 3.1.1.3.4.1.9): nobody waits for leavers_interval."""
+    name = ad.add_user("told")
+    site = Site(ad, {"sam": {"leavers_interval": '"24h"'}})
+    try:
+        site.wait_row("sam", lambda row: row["watch"] == "notification")
+        c = site.login(name)
+        ad.change(ad.dn(name), "userAccountControl", NORMAL | DISABLED)
+        c.expect_stream_error("not-authorized")
+        assert site.cluster.wait_event("sm-1", "account-left", account=f"{name}@sam.example")["reason"] == "account disabled or expired"
+    finally:
+        site.cluster.down()

@@ -5,6 +5,7 @@
 #include "sm/directory/entry.h"
 #include "sm/directory/filter.h"
 #include "sm/directory/state.h"
+#include "sm/directory/sync.h"
 #include "sm/directory/uri.h"
 #include "sm/directory/verdict.h"
 
@@ -101,6 +102,105 @@ static void a_key_is_found_in_either_form(void **state)
     directory_filter_add_key(&out, "entryUUID", STR("0a-b)"));
     directory_filter_add_key(&out, "objectGUID", STR("2a41"));
     assert_true(str_is(buf_str(&out), "(entryUUID=0a-b\\29)(|(objectGUID=2a41)(objectGUID=\\2aA))"));
+    buf_fini(&out);
+}
+
+/* --- sync.h --- */
+
+#define UUID "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10"
+#define BYTES(text) str_of(text, sizeof(text) - 1)
+
+static void the_state_of_an_entry_is_read(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool is_good;
+        int expected;
+        const char *cookie;
+    } rows[] = {
+#define ROW(text, good, state, cookie) { text, sizeof(text) - 1, good, state, cookie }
+        ROW("\x30\x15\x0a\x01\x03\x04\x10" UUID, true, SYNC_DELETE, ""),
+        ROW("\x30\x19\x0a\x01\x01\x04\x10" UUID "\x04\x02"
+            "ab",
+            true, SYNC_ADD, "ab"),
+        ROW("\x30\x15\x0a\x01\x04\x04\x10" UUID, false, 0, ""),  /* no such state */
+        ROW("\x30\x05\x0a\x01\x01\x04\x00", false, 0, ""),         /* no UUID */
+        ROW("\x30\x15\x0a\x01\x01\x04\x10\x01\x02", false, 0, ""), /* cut short */
+        ROW("\x30\x80", false, 0, ""),
+        ROW("", false, 0, ""),
+        ROW("x", false, 0, ""),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf cookie = { 0 };
+        uint8_t uuid[SYNC_UUID_BYTES];
+        enum sync_state found = SYNC_PRESENT;
+        enum err e = sync_state_read(str_of(rows[i].bytes, rows[i].n), &found, uuid, &cookie);
+
+        assert_int_equal(e, rows[i].is_good ? ERR_OK : ERR_MALFORMED);
+        if (rows[i].is_good) {
+            assert_int_equal(found, rows[i].expected);
+            assert_memory_equal(uuid, UUID, SYNC_UUID_BYTES);
+            assert_true(str_is(buf_str(&cookie), rows[i].cookie));
+        }
+        buf_fini(&cookie);
+    }
+}
+
+static void what_stands_between_entries_is_read(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool is_good, is_refreshed, has_ids;
+        const char *cookie;
+    } rows[] = {
+#define INFO(text, good, refreshed, ids, cookie) { text, sizeof(text) - 1, good, refreshed, ids, cookie }
+        INFO("\x80\x02"
+             "ab",
+             true, false, false, "ab"),
+        INFO("\xa1\x00", true, true, false, ""), /* refreshDone is true where it is not told */
+        INFO("\xa2\x07\x04\x02"
+             "ab\x01\x01\x00",
+             true, false, false, "ab"),
+        INFO("\xa2\x04\x04\x02"
+             "ab",
+             true, true, false, "ab"),
+        INFO("\xa3\x02\x31\x00", true, false, true, ""),
+        INFO("\x85\x00", false, false, false, ""),
+        INFO("\xa1\x05\x04\x09", false, false, false, ""),
+        INFO("", false, false, false, ""),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf cookie = { 0 };
+        struct sync_info info;
+        enum err e = sync_info_read(str_of(rows[i].bytes, rows[i].n), &info, &cookie);
+
+        assert_int_equal(e, rows[i].is_good ? ERR_OK : ERR_MALFORMED);
+        if (rows[i].is_good) {
+            assert_int_equal(info.is_refreshed, rows[i].is_refreshed);
+            assert_int_equal(info.has_ids, rows[i].has_ids);
+            assert_true(str_is(buf_str(&cookie), rows[i].cookie));
+        }
+        buf_fini(&cookie);
+    }
+}
+
+static void a_watch_is_asked_for_with_what_is_known(void **state)
+{
+    struct buf out = { 0 };
+
+    (void)state;
+    sync_request_write(&out, STR_NONE);
+    assert_true(str_eq(buf_str(&out), BYTES("\x30\x03\x0a\x01\x03")));
+    buf_clear(&out);
+    sync_request_write(&out, STR("ab"));
+    assert_true(str_eq(buf_str(&out), BYTES("\x30\x07\x0a\x01\x03\x04\x02"
+                                            "ab")));
     buf_fini(&out);
 }
 
@@ -488,6 +588,9 @@ int main(void)
         cmocka_unit_test(what_is_no_name_of_an_entry_is_refused),
         cmocka_unit_test(ranges_are_read),
         cmocka_unit_test(a_key_is_found_in_either_form),
+        cmocka_unit_test(the_state_of_an_entry_is_read),
+        cmocka_unit_test(what_stands_between_entries_is_read),
+        cmocka_unit_test(a_watch_is_asked_for_with_what_is_known),
         cmocka_unit_test(entries_say_how_their_accounts_are),
         cmocka_unit_test(a_new_password_changes_the_mark),
         cmocka_unit_test(placeholders_become_names),
