@@ -24,9 +24,10 @@ static void on_changed(void *owner, const char *directory, const char *uri, bool
 
 static void on_hint(void *owner, const char *directory, struct str key)
 {
-    const struct sm *sm = owner;
+    struct sm *sm = owner;
 
     leavers_hint(sm->leavers, directory, key);
+    shared_refresh_soon(sm, directory);
 }
 
 struct tally {

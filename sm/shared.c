@@ -106,9 +106,18 @@ static void refresh_in(struct shared_host *h, uint64_t in_ms)
         timer_set(h->sm->service->timers, &h->timer, in_ms);
 }
 
+/* A large directory is always changing: reading it takes at most a tenth of the time. */
+static uint64_t pause_of(const struct shared_host *h)
+{
+    enum { TIMES = 10 };
+    uint64_t long_ms = h->last.took_ms * TIMES;
+
+    return long_ms > SOON_MS ? long_ms : SOON_MS;
+}
+
 static void soon(struct shared_host *h)
 {
-    uint64_t now = sm_now_ms(h->sm), next = h->began_ms > 0 ? h->began_ms + SOON_MS : 0;
+    uint64_t now = sm_now_ms(h->sm), next = h->began_ms > 0 ? h->began_ms + pause_of(h) : 0;
 
     if (h->load || h->is_applying)
         h->is_again = true;

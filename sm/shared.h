@@ -19,7 +19,8 @@ bool shared_is_configured(const struct sm_host_conf *host);
 void shared_write_meta_name(struct buf *out, const char *host);
 void shared_restore(struct sm *sm, const char *host, struct str value);
 
-/* Something of this directory changed: read again at once, at most every two seconds. */
+/* Something of this directory changed: read again at once, but not before two seconds, or ten times
+ * what the last reading took, have passed since it began. */
 void shared_refresh_soon(struct sm *sm, const char *directory);
 /* A server of it is up again: only if the last refresh failed. */
 void shared_retry(struct sm *sm, const char *directory);

@@ -194,6 +194,7 @@ static struct directory_options defaults(void)
                                        .bind_password = STR(""),
                                        .filter = "(uid=%u)",
                                        .key_attribute = "objectGUID",
+                                       .watch = DIRECTORY_WATCH_NONE,
                                        .group_filter = "(objectClass=group)",
                                        .group_name = "cn",
                                        .group_member = "member",
@@ -231,7 +232,7 @@ int main(int argc, char **argv)
     a.timers = timers_new(&a.loop);
     timer_init(&a.deadline, on_late);
     timer_set(a.timers, &a.deadline, WAIT_MS);
-    a.directories = directories_new(&a.loop, a.timers, on_changed, &a);
+    a.directories = directories_new(&a.loop, a.timers, on_changed, NULL, &a);
     directories_set(a.directories, &o, 1);
     begin(&a);
     uv_run(&a.loop, UV_RUN_DEFAULT); /* until nothing of the directory is left */
