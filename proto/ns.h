@@ -42,6 +42,7 @@
 #define NS_MARKERS "urn:xmpp:chat-markers:0"                 /* XEP-0333 */
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"    /* XEP-0045 */
 #define NS_CONFERENCE "jabber:x:conference"                  /* XEP-0249 */
+#define NS_SEARCH "jabber:iq:search"                          /* XEP-0055 */
 #define NS_DATA_FORMS "jabber:x:data"                        /* XEP-0004 */
 #define NS_VALIDATE "http://jabber.org/protocol/xdata-validate" /* XEP-0122 */
 #define NS_RSM "http://jabber.org/protocol/rsm"              /* XEP-0059 */

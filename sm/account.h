@@ -24,6 +24,7 @@ struct account {
     struct directory_index *shared_was; /* shared_apply.c: what its clients know of shared contacts, while shared_left > 0 */
     uint32_t shared_left;     /* pushes that they still get; 0: they know all of it */
     struct table blocked;     /* whom it has blocked (sm/block.h) */
+    uint64_t search_due_ms;   /* of sm/search.c: how often it searches for people */
     bool may_outside;         /* exchange stanzas with other domains: account_may_outside */
     struct archive_wishes wishes;
     int64_t created_us;       /* what is older in the store was another's of that name */

@@ -147,6 +147,8 @@ static const struct conf_key host_keys[] = {
       "Groups whose members everybody of the directory has in the roster." },
     { "max_shared", CONF_INT, HOST(max_shared), "3000", 1, 100000, NULL, CONF_AT_RELOAD,
       "Contacts that groups give to one roster. A group of more members is not shown; of several that are more together the smallest are." },
+    { "search_groups", CONF_LIST, HOST(search_groups), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Groups whose members may search for people (the directory's key search); everybody of this host when absent." },
     { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
       "Strangers may make accounts (XEP-0077)." },
     { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,

@@ -28,7 +28,7 @@ struct sm_host_conf { /* section host "example.com" */
     char *directory;          /* the section; NULL: none */
     struct conf_list shared_groups, shared_groups_to_all; /* sm/shared.h */
     int64_t max_shared;
-    struct conf_list allow_groups, allow_groups_dmz, outside_groups; /* sm/directory/access.h */
+    struct conf_list allow_groups, allow_groups_dmz, outside_groups, search_groups; /* sm/directory/access.h */
     char *external_ca;        /* of client certificates; NULL: EXTERNAL is not offered */
     struct conf_list external_crl, external_map;
     int external_stale_crl;   /* enum sm_stale_crl */
@@ -66,6 +66,8 @@ struct sm_directory_conf { /* section directory "corp" */
     struct conf_list vcard;   /* sm/vcard.h; empty: nothing is told */
     bool is_vcard_outside;
     int64_t vcard_age_ms, vcard_photo;
+    struct conf_list search;  /* sm/search.h; empty: nobody searches */
+    int64_t search_min, search_max, search_rate;
 };
 
 struct sm_conf {

@@ -4,6 +4,7 @@
 #include "sm/directory/directory.h"
 #include "sm/directory/filter.h"
 #include "sm/directory/uri.h"
+#include "sm/search.h"
 #include "sm/vcard.h"
 
 #include <stddef.h>
@@ -84,7 +85,7 @@ const struct conf_key sm_conf_directory_keys[] = {
     { "leavers_interval", CONF_DURATION, DIR(leavers_ms), "5m", 0, 24 * HOUR, NULL, CONF_AT_RELOAD,
       "People with sessions are looked for so often: who is gone, disabled, locked, or in no group any more that may log in loses them. 0: never." },
     { "user_attribute", CONF_TEXT, DIR(user_attribute), "uid", 0, 0, NULL, CONF_AT_RELOAD,
-      "Where everybody is searched (shared rosters): the attribute that holds the local part of a person's address, or the whole address. "
+      "Where everybody is searched (shared rosters, search): the attribute that holds the local part of a person's address, or the whole address. "
       "sAMAccountName for Active Directory." },
     { "name_attribute", CONF_TEXT, DIR(name_attribute), "displayName", 0, 0, NULL, CONF_AT_RELOAD,
       "What people are called; cn where an entry has none." },
@@ -120,6 +121,15 @@ const struct conf_key sm_conf_directory_keys[] = {
       "Connections to one server that check passwords, one at a time each." },
     { "max_waiting", CONF_INT, DIR(max_waiting), "1000", 1, 100000, NULL, CONF_AT_RELOAD,
       "Logins under way; more are answered with temporary-auth-failure." },
+    { "search", CONF_LIST, DIR(search), "", 0, SEARCH_MAX_FIELDS, NULL, CONF_AT_RELOAD,
+      "People of the hosts of this directory may search in it (XEP-0055), at search.HOST: the fields, each as field=attribute: last=sn, "
+      "email=mail, department=ou …. What is found shows these attributes. standard: first, last, nick and email. When absent nobody searches." },
+    { "search_min", CONF_INT, DIR(search_min), "3", 1, 20, NULL, CONF_AT_RELOAD,
+      "A term of a search finds what begins with it; one of fewer letters only what is the same." },
+    { "search_max", CONF_INT, DIR(search_max), "50", 1, SEARCH_MAX_RESULTS, NULL, CONF_AT_RELOAD,
+      "A search shows so many people at most, and says when there are more." },
+    { "search_rate", CONF_INT, DIR(search_rate), "20", 1, 6000, NULL, CONF_AT_RELOAD,
+      "Searches of one account in a minute." },
     { "vcard", CONF_LIST, DIR(vcard), "", 0, VCARD_MAX_ROWS, NULL, CONF_AT_RELOAD,
       "Which attributes are shown in people's vCards (XEP-0054), each as FIELD=attribute: FN=cn, N/GIVEN=givenName, EMAIL/USERID=mail, "
       "TEL/NUMBER=telephoneNumber, PHOTO/BINVAL=jpegPhoto …; of several for one field the first that has a value. standard: names, mail, "
@@ -303,6 +313,7 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
 {
     struct buf reason = { 0 };
     struct vcard_map map;
+    struct search_map fields;
     bool is_good = check_attribute(d, "key_attribute", d->key_attribute, why);
 
     is_good &= check_scram(d, why);
@@ -317,6 +328,12 @@ static bool check_directory(const struct sm_directory_conf *d, struct buf *why)
     is_good &= check_bind(d, why);
     if (directory_filter_check(d->filter, &reason) != ERR_OK) {
         buf_printf(why, "directory \"%s\": filter: %.*s\n", d->name, (int)reason.n, reason.p);
+        is_good = false;
+    }
+    buf_clear(&reason);
+    if (search_map_read(&d->search, &fields, &reason) != ERR_OK ||
+        (d->search.count > 0 && directory_filter_check_everybody(d->filter, &reason) != ERR_OK)) {
+        buf_printf(why, "directory \"%s\": search: %.*s\n", d->name, (int)reason.n, reason.p);
         is_good = false;
     }
     buf_clear(&reason);
@@ -391,7 +408,8 @@ static bool check_no_directory(const struct sm_host_conf *h, struct buf *why)
                   { "allow_groups_dmz", &h->allow_groups_dmz },
                   { "outside_groups", &h->outside_groups },
                   { "shared_groups", &h->shared_groups },
-                  { "shared_groups_to_all", &h->shared_groups_to_all } };
+                  { "shared_groups_to_all", &h->shared_groups_to_all },
+                  { "search_groups", &h->search_groups } };
     bool is_good = !h->directory || say(why, "host", h->name, "directory: it needs auth = {\"ldap\"}");
 
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)

@@ -15,6 +15,7 @@
 #include "sm/peers.h"
 #include "sm/presence.h"
 #include "sm/roster.h"
+#include "sm/search.h"
 #include "sm/store/store.h"
 #include "sm/subscribe.h"
 #include "sm/wire.h"
@@ -418,9 +419,9 @@ static void route(const struct job *j)
 
     if (!jid_is_set(to))
         return; /* an answer to what had no sender */
-    if (!sm_is_hosted(j->sm, to->domain))
+    if (!sm_is_hosted(j->sm, to->domain) && !search_host(j->sm, to->domain))
         elsewhere(j);
-    else if (!str_is_set(to->local))
+    else if (!str_is_set(to->local) || !sm_is_hosted(j->sm, to->domain))
         local_server(j);
     else
         local_account(j);

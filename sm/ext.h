@@ -31,8 +31,9 @@ struct iq {
 };
 
 enum iq_kind { IQ_GET = 1, IQ_SET = 2 };
-/* A host's domain; a bare JID (or none); the server of a connection that is not logged in. */
-enum iq_target { TO_SERVER = 1, TO_ACCOUNT = 2, TO_LOGIN = 4 };
+/* A host's domain; a bare JID (or none); the server of a connection that is not logged in; the
+ * address of a host at which people are searched (iq->host is the host). */
+enum iq_target { TO_SERVER = 1, TO_ACCOUNT = 2, TO_LOGIN = 4, TO_SEARCH = 8 };
 
 struct ext_iq {
     int kinds; /* IQ_GET | IQ_SET */
@@ -66,6 +67,8 @@ struct ext {
     bool (*is_offered)(const struct sm *sm, struct str host);
     /* Adds data forms (XEP-0128) to the server's disco#info; or NULL. */
     void (*extend_info)(struct iq *iq, struct xml *query);
+    /* Adds items to the server's disco#items; or NULL. */
+    void (*extend_items)(struct iq *iq, struct xml *query);
 };
 
 extern const struct ext
@@ -110,6 +113,27 @@ void ext_directory_vcard(struct iq *iq, void (*found)(struct iq *iq, enum err e,
 struct xml *ext_vcard_merge(struct iq *iq, const struct xml *first, const struct xml *second);
 /* Takes out of own what directory has elements for. Returns whether own had another photo. */
 bool ext_vcard_strip(struct iq *iq, struct xml *own, const struct xml *directory);
+/* --- searches for people (XEP-0055) --- */
+
+struct ext_person {
+    struct str jid, name; /* name: absent when there is none */
+    struct str *values;   /* one a field; absent: none */
+};
+struct ext_people {
+    struct ext_person *people; /* in iq's arena */
+    size_t count, fields;
+    bool is_cut; /* there are more */
+};
+/* The host's address for searches; NULL: none. */
+const char *ext_search_domain(struct iq *iq);
+/* The fields that there are, in iq's arena; none: 0. */
+size_t ext_search_fields(struct iq *iq, struct str **out_vars);
+/* terms: one a field, absent: not asked for; in iq's arena. STANZA_OK: found is called, later or from
+ * inside, with its own error or with people. NOT_ACCEPTABLE: no term says anything, or one too much;
+ * FORBIDDEN: who asks may not; RESOURCE_CONSTRAINT: too often. */
+typedef void ext_found_fn(struct iq *iq, enum stanza_error e, const struct ext_people *found);
+enum stanza_error ext_search(struct iq *iq, const struct str *terms, ext_found_fn *found);
+
 /* Parses what was stored, into iq's arena; NULL when it is broken. */
 struct xml *ext_parse(struct iq *iq, struct str xml);
 

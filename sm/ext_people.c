@@ -1,6 +1,6 @@
 /* What ext.h lets extensions ask of the people of directories. */
 #include "common/mem.h"
-#include "sm/ext.h"
+#include "sm/iq.h"
 #include "sm/people.h"
 #include "sm/vcard.h"
 
@@ -14,11 +14,9 @@ struct wait {
 /* The answer comes when a directory gives it: what the client sends next must not wait for that. */
 static void let_go(struct iq *iq)
 {
+    if (iq->stanza->type == TYPE_GET)
+        iq_let_go(iq);
     iq->session = NULL; /* may be gone when the answer comes */
-    if (iq->stanza->type != TYPE_GET)
-        return;
-    origin_unref(iq->origin);
-    iq->origin = NULL;
 }
 
 static void on_vcard(void *owner, enum err e, struct str vcard)

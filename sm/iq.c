@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "proto/ns.h"
 #include "sm/deliver.h"
+#include "sm/search.h"
 
 static void iq_free(struct iq *iq)
 {
@@ -112,18 +113,28 @@ static void run(struct iq *iq, int target)
         iq_error(iq, e, NULL);
 }
 
-static int target_of(const struct stanza *stanza)
+void iq_let_go(struct iq *iq)
+{
+    iq->session = NULL;
+    origin_unref(iq->origin);
+    iq->origin = NULL;
+}
+
+static int target_of(const struct sm *sm, const struct stanza *stanza)
 {
     if (!jid_is_set(&stanza->to))
         return TO_ACCOUNT;
     if (!jid_is_bare(&stanza->to))
         return 0; /* a resource of a domain: nobody is there */
+    if (!sm_is_hosted(sm, stanza->to.domain)) /* search_host: nobody has an account there */
+        return str_is_set(stanza->to.local) ? 0 : TO_SEARCH;
     return str_is_set(stanza->to.local) ? TO_ACCOUNT : TO_SERVER;
 }
 
 void iq_handle(struct sm *sm, struct stanza *stanza, struct session *session, struct origin *origin)
 {
     struct iq *iq;
+    int target;
 
     if (stanza->type != TYPE_GET && stanza->type != TYPE_SET)
         return; /* an answer to what the server did not ask (RFC 6120 §8.2.3 (4)), or to a push */
@@ -131,7 +142,10 @@ void iq_handle(struct sm *sm, struct stanza *stanza, struct session *session, st
     iq->session = session;
     iq->is_own = !jid_is_set(&stanza->to) || jid_eq_bare(&stanza->to, &stanza->from);
     iq->host = jid_is_set(&stanza->to) ? stanza->to.domain : stanza->from.domain;
-    run(iq, target_of(stanza));
+    target = target_of(sm, stanza);
+    if (target == TO_SEARCH) /* the answer may be given after a reload */
+        iq->host = arena_str(iq_arena(iq), str_from(search_host(sm, stanza->to.domain)->name));
+    run(iq, target);
 }
 
 void iq_before_login(struct sm *sm, struct str host, struct stanza *stanza, iq_answer_fn *answer,

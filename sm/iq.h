@@ -12,6 +12,10 @@
 void iq_handle(struct sm *sm, struct stanza *stanza, struct session *session,
                struct origin *origin);
 
+/* The answer comes when somebody outside of this process gives it: what the client sends next does
+ * not wait for it, and the sender's session may be gone by then. A get, or what changes nothing. */
+void iq_let_go(struct iq *iq);
+
 /* Of a connection that is not logged in, to this host (XEP-0077 §3.1.1). answer is called once, now
  * or later, with the result or the error; key (copied) is given back to it: the connection may be
  * gone by then. */

@@ -20,6 +20,7 @@
 #include "sm/offline.h"
 #include "sm/peers.h"
 #include "sm/people.h"
+#include "sm/search.h"
 #include "sm/session_parts.h"
 #include "sm/shared.h"
 #include "sm/store/store.h"
@@ -152,6 +153,7 @@ static void init(struct sm *sm, struct service *service)
     sm_metrics_register();
     iq_init(sm);
     people_start(sm);
+    search_start(sm);
 }
 
 /* In order: what is stored before what is heard. */
@@ -269,6 +271,7 @@ void sm_stop(struct service *service)
     shared_stop(sm);
     directories_stop(sm); /* logins in the thread pool and on the wire fail */
     people_stop(sm);
+    search_stop(sm);
     guessing_stop(sm);
     auth_free(sm->auth);
     acks_close(sm);

@@ -16,6 +16,7 @@ struct directories;
 struct incident;
 struct origin;
 struct people;
+struct searches;
 struct session;
 struct shared;
 struct store;
@@ -28,6 +29,7 @@ struct sm {
     struct auth *auth;
     struct directories *directories;
     struct leavers *leavers;    /* NULL while there are no directories */
+    struct searches *searches;  /* of people, under way (sm/search.h) */
     struct people *people;      /* what is told of those in directories (sm/people.h) */
     struct shared *shared;      /* rosters by groups (sm/shared.h); NULL: nowhere */
     struct xml_parser *parser;

@@ -21,6 +21,7 @@ const struct ext *const ext_list[] = {
     &xep0352_csi, /* the same: what waits is decided where stanzas go down */
     &xep0157_contact,
     &xep0054_vcard,
+    &xep0055_search, /* an address of its own: meets no other */
     &xep0049_private,
     &xep0012_last, /* hears of the end of sessions; no other writes then */
     &xep0202_time,

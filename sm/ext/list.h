@@ -8,6 +8,7 @@ extern const struct ext xep0012_last;
 extern const struct ext xep0030_disco;
 extern const struct ext xep0049_private;
 extern const struct ext xep0054_vcard;
+extern const struct ext xep0055_search;
 extern const struct ext xep0077_register;
 extern const struct ext xep0092_version;
 extern const struct ext xep0157_contact;

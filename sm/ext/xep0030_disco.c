@@ -66,6 +66,9 @@ static enum stanza_error on_server_items(struct iq *iq)
     count = ext_components(iq->sm, iq_arena(iq), &names);
     for (size_t i = 0; i < count; i++)
         add_item(iq, query, names[i]);
+    for (const struct ext *const *e = ext_list; *e; e++)
+        if ((*e)->extend_items && ext_is_enabled(iq->sm, *e))
+            (*e)->extend_items(iq, query);
     iq_reply(iq, query);
     return STANZA_OK;
 }
