@@ -31,7 +31,7 @@ static BerElement *open_value(struct str value)
 {
     struct berval bytes = { .bv_len = value.n, .bv_val = (char *)(uintptr_t)value.p };
 
-    return ber_init(&bytes);
+    return value.n > 0 ? ber_init(&bytes) : NULL; /* liblber reads what is not there */
 }
 
 enum err sync_state_read(struct str value, enum sync_state *out_state,
