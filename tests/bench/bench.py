@@ -9,6 +9,7 @@ import pathlib
 import sys
 import time
 
+import pages
 import price
 import servers
 from generator import Load, prepare
@@ -95,10 +96,18 @@ def measure_contacts(server, args):
     return figures
 
 
+def measure_pages(server, args):
+    """Of an archive with --rows messages: 50 of them, one client at a time."""
+    if not hasattr(server, "query"):
+        return {}
+    result, _ = run_load(server, "messages", users=2 * PAIRS, window=10, seconds=1)
+    return pages.measure(server, pages.multiply(server, args.rows, result["received"]), servers.PASSWORD)
+
+
 # name: (function, accounts that it needs). Each measure has a server of its own, freshly started: what a peak of an earlier one left would hide memory.
 MEASURES = {"messages": (measure_messages, lambda args: 2 * PAIRS), "latency": (measure_latency, lambda args: 2 * PAIRS),
             "logins": (measure_logins, lambda args: args.logins), "idle": (measure_idle, lambda args: args.idle),
-            "contacts": (measure_contacts, lambda args: args.contacts)}
+            "contacts": (measure_contacts, lambda args: args.contacts), "pages": (measure_pages, lambda args: 2 * PAIRS)}
 
 
 def show(name, figures):
@@ -155,6 +164,7 @@ def options():
     parser.add_argument("--logins", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=5000, help="connections")
     parser.add_argument("--contacts", type=int, default=1050, help="connections that have contacts; a multiple of 21")
+    parser.add_argument("--rows", type=int, default=1000000, help="of pages: messages in the archive")
     parser.add_argument("--check", action="store_true", help="compare with baseline.json; a target that split missed fails, too")
     parser.add_argument("--json", type=pathlib.Path, help="write all figures to this file")
     return parser.parse_args()

@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -68,10 +69,11 @@ class Server:
 
 
 class Sallyport(Server):
-    links, layout = "unix", "a"
+    links, layout, archive, store = "unix", "a", "off", "sqlite"
 
     def start(self):
-        self.run("up", "--port-base", "0", "--links", self.links, "--layout", self.layout, "--bin", ROOT / "build/release", "--log-level", "warn")
+        self.run("up", "--port-base", "0", "--links", self.links, "--layout", self.layout, "--bin", ROOT / "build/release", "--log-level", "warn",
+                 "--archive", self.archive, "--store", self.store)
         accounts = self.dir / "users"
         accounts.write_text("".join(f"u{i} {PASSWORD}\n" for i in range(self.users)))
         self.run("adduser", "--file", accounts)
@@ -106,6 +108,43 @@ class Sallyport(Server):
 
 class SallyportTls(Sallyport):
     links = "tls"
+
+
+class SallyportArchive(Sallyport):
+    """Messages are in the store, with a real fsync, before they are acknowledged."""
+    archive = "on"
+
+    def query(self, sql):
+        """Runs SQL on the store while the session manager is not running."""
+        connection = sqlite3.connect(self.dir / "c/data/sm-1.db")
+        with connection:
+            connection.executescript(sql)
+        connection.close()
+
+
+class SallyportArchivePostgresql(SallyportArchive):
+    store = "postgresql"
+
+    def pids(self):
+        """All of the database's processes as well; some come and go."""
+        self.read_env()
+        return {**super().pids(), **{f"postgres-{pid}": int(pid) for pid in self.env["SALLYPORT_DB_PIDS"].split(",")}}
+
+    def cpu(self):
+        ours = super().cpu()
+        database = sum(seconds for name, seconds in ours.items() if name.startswith("postgres"))
+        return {**{name: s for name, s in ours.items() if not name.startswith("postgres")}, "postgres": database}
+
+    def restart(self):
+        for verb in ("kill", "start"):
+            self.run(verb, "sm-1")
+
+    def query(self, sql):
+        folder = self.env["SALLYPORT_DB_DIR"]
+        done = subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", f"{folder}/socket", "-U", "sallyport", "sallyport"], input=sql, text=True,
+                              env={**os.environ, "PGPASSWORD": pathlib.Path(folder, "password").read_text().strip()}, capture_output=True)
+        if done.returncode:
+            raise SystemExit(f"psql: {done.stderr}")
 
 
 class SallyportB(Sallyport):
@@ -291,4 +330,5 @@ modules: {{mod_roster: {{}}, mod_disco: {{}}, mod_ping: {{}}, mod_offline: {{}}}
                 raise SystemExit(f"ejabberd refused an account: {body}")
 
 
-ALL = {"sallyport": Sallyport, "sallyport-tls": SallyportTls, "prosody": Prosody, "prosody-gen": ProsodyGenerational, "ejabberd": Ejabberd}
+ALL = {"sallyport": Sallyport, "sallyport-tls": SallyportTls, "sallyport-archive": SallyportArchive,
+       "sallyport-archive-postgresql": SallyportArchivePostgresql, "prosody": Prosody, "prosody-gen": ProsodyGenerational, "ejabberd": Ejabberd}

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+from archives import stanza_id
 from cluster import ROOT
 from xmpp import CLIENT, Closed, local, q
 
@@ -22,6 +23,7 @@ class Talker(threading.Thread):
         self.neighbour = self.writer = None
         self.sent_at, self.received_at = [], []
         self.received = []
+        self.ids = []  # that the account's archive has given to them (XEP-0359), or None
         self.others = []  # anything but chat messages
         self.limit = None  # stop writing at this number
         self.has_expected_end = False  # its connection ends on purpose
@@ -57,6 +59,7 @@ class Talker(threading.Thread):
             if local(el) == "message" and el.get("type") == "chat":
                 self.received_at.append(time.monotonic())
                 self.received.append(int(el.findtext(q(CLIENT, "body"))))
+                self.ids.append(stanza_id(el, self.client.bare))
             else:
                 self.others.append(el)
         self.client.backlog.clear()
