@@ -141,21 +141,25 @@ static bool has_with(const struct query *q)
     return jid_is_set(&q->q.with);
 }
 
-static void bind_range(struct store_tx *tx, const struct query *q, int64_t lo, int64_t hi)
+/* limit 0: the statement has none. The order is that of the statements. */
+static void bind_range(struct store_tx *tx, const struct query *q, int64_t lo, int64_t hi,
+                       uint32_t limit)
 {
     const struct sm *sm = q->iq->sm;
-    const struct jid *with = &q->q.with;
+    const struct jid *with = &q->q.with, *own = &q->account->jid;
 
-    store_bind_int(tx, sm_slot_of(sm, q->account->jid.bare));
-    store_bind_text(tx, q->account->jid.bare);
-    if (has_with(q)) {
+    store_bind_int(tx, sm_slot_of(sm, has_with(q) ? with->bare : own->bare));
+    if (has_with(q))
         store_bind_text(tx, with->bare);
+    store_bind_text(tx, own->bare);
+    if (has_with(q))
         store_bind_text(tx, str_is_set(with->resource) ? with->resource : STR(""));
-    }
     store_bind_int(tx, lo);
     store_bind_int(tx, hi);
+    if (limit > 0)
+        store_bind_int(tx, limit);
     if (has_with(q))
-        store_bind_int(tx, sm_slot_of(sm, with->bare));
+        store_bind_int(tx, sm_slot_of(sm, own->bare));
 }
 
 static void read_on(struct query *q);
@@ -215,11 +219,10 @@ static void read_on(struct query *q)
         size_t i = q->is_backward ? q->stamp_count - 1 - q->next_stamp : q->next_stamp;
 
         q->next_stamp++;
-        bind_range(tx, q, q->stamps[i] - 1, q->stamps[i] + 1);
+        bind_range(tx, q, q->stamps[i] - 1, q->stamps[i] + 1, q->asked);
     } else {
-        bind_range(tx, q, q->lo, q->hi);
+        bind_range(tx, q, q->lo, q->hi, q->asked);
     }
-    store_bind_int(tx, q->asked);
     store_query(tx, on_rows, q);
 }
 
@@ -238,7 +241,7 @@ static void read_count(struct query *q)
     struct store_tx *tx = store_begin(q->iq->sm->store);
 
     store_add(tx, has_with(q) ? STORE_ARCHIVE_COUNT_WITH : STORE_ARCHIVE_COUNT);
-    bind_range(tx, q, q->lo, q->hi);
+    bind_range(tx, q, q->lo, q->hi, 0);
     store_query(tx, on_count, q);
 }
 
@@ -450,8 +453,7 @@ static void read_end(struct query *q, enum store_statement statement)
     struct store_tx *tx = store_begin(q->iq->sm->store);
 
     store_add(tx, statement);
-    bind_range(tx, q, archive_floor(q->account), INT64_MAX);
-    store_bind_int(tx, 1);
+    bind_range(tx, q, archive_floor(q->account), INT64_MAX, 1);
     store_query(tx, on_end, q);
 }
 

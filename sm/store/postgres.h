@@ -36,6 +36,7 @@ struct pg_batch {
     enum { PG_AT_BEGIN, PG_AT_MARK, PG_AT_STATEMENTS, PG_AT_COMMIT, PG_AT_SYNC } step;
     bool has_failed;
     bool is_refused;                /* by a statement of at */
+    bool is_run;                    /* that was one with others' */
     enum store_statement statement; /* the one whose result is next, or that failed */
     char state[6];                  /* SQLSTATE */
     char why[PG_WHY_BYTES];
@@ -142,6 +143,16 @@ void pg_on_ready(struct pg_store *s, uint64_t number);
 void pg_on_gone(struct pg_store *s, const char *why);
 /* It must not be tried again: the owner ends, or store_open fails. */
 void pg_on_refused(struct pg_store *s, enum err e, const char *why);
+
+/* --- postgres_run.c --------------------------------------------------------------------------- */
+
+/* Rows of the archive that wait one behind the other go as one statement: starting one costs as much
+ * as several rows. So many a statement. */
+enum { PG_RUN_ROWS = 16, PG_MAX_BINDS = PG_RUN_ROWS * 10 };
+#define PG_RUN "sallyport_run"
+void pg_run_write_statement(struct buf *out);
+/* Whether tx and those behind it can be one. */
+bool pg_run_begins(const struct store_tx *tx);
 
 /* --- postgres_batch.c ------------------------------------------------------------------------- */
 

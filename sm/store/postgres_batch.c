@@ -12,10 +12,10 @@ enum { OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, BINARY = 1, DIGITS = 24 };
 /* --- out -------------------------------------------------------------------------------------- */
 
 struct binds {
-    const char *values[TX_MAX_COLUMNS];
-    int lengths[TX_MAX_COLUMNS];
-    int formats[TX_MAX_COLUMNS];
-    char digits[TX_MAX_COLUMNS][DIGITS];
+    const char *values[PG_MAX_BINDS];
+    int lengths[PG_MAX_BINDS];
+    int formats[PG_MAX_BINDS];
+    char digits[PG_MAX_BINDS][DIGITS];
     int count;
 };
 
@@ -24,7 +24,7 @@ static void add_bind(struct binds *b, const struct tx_step *step)
 {
     int i = b->count++;
 
-    ASSERT(i < TX_MAX_COLUMNS);
+    ASSERT(i < PG_MAX_BINDS);
     b->values[i] = NULL;
     b->lengths[i] = 0;
     b->formats[i] = 0;
@@ -42,6 +42,34 @@ static bool send_prepared(PGconn *conn, const char *name, const struct binds *b)
 {
     return PQsendQueryPrepared(conn, name, b ? b->count : 0, b ? b->values : NULL,
                                b ? b->lengths : NULL, b ? b->formats : NULL, BINARY) == 1;
+}
+
+/* As one statement: those of PG_RUN_ROWS transactions. */
+static bool send_run(PGconn *conn, struct store_tx *tx)
+{
+    struct binds binds;
+
+    binds.count = 0;
+    for (int i = 0; i < PG_RUN_ROWS; i++, tx = tx->next) {
+        struct str rest = buf_str(&tx->ops);
+        struct tx_step step;
+
+        tx->run = i == 0 ? PG_RUN_ROWS : 0;
+        tx->is_answered = false;
+        while (tx_next_step(&rest, &step)) {
+            if (step.kind != TX_STATEMENT)
+                add_bind(&binds, &step);
+        }
+    }
+    return send_prepared(conn, PG_RUN, &binds);
+}
+
+/* The last of the run that begins with tx; tx itself when it is alone. */
+static struct store_tx *end_of_run(struct store_tx *tx)
+{
+    for (uint32_t left = tx->run; left > 1; left--)
+        tx = tx->next;
+    return tx;
 }
 
 /* Sends the statements of one transaction. */
@@ -99,9 +127,11 @@ bool pg_batch_send(struct pg_store *s, struct pg_batch *b)
     if (b->number != 0)
         is_sent = is_sent && send_mark(s, b->number);
     for (struct store_tx *tx = first_unsettled(b->list.first); tx && is_sent;
-         tx = first_unsettled(tx->next)) {
+         tx = first_unsettled(end_of_run(tx)->next)) {
         tx->is_answered = false;
-        is_sent = send_tx(s->conn, tx);
+        tx->run = 0;
+        is_sent = s->batch_limit == PG_MAX_BATCH && pg_run_begins(tx) ? send_run(s->conn, tx)
+                                                                      : send_tx(s->conn, tx);
     }
     b->step = PG_AT_BEGIN;
     stand_at(b, b->list.first);
@@ -183,8 +213,22 @@ static void note_failure(struct pg_batch *b, const PGresult *r)
     snprintf(b->why, sizeof b->why, "%s", text ? text : PQresultErrorMessage(r));
     if (b->step == PG_AT_STATEMENTS && b->at) {
         b->is_refused = true;
+        b->is_run = b->at->run > 1;
         b->statement = statement_at(b->at, b->left);
     }
+}
+
+/* Which of them were there already nobody can tell from one number. */
+static void take_run(struct pg_batch *b)
+{
+    struct store_tx *last = end_of_run(b->at), *behind = last->next;
+
+    for (struct store_tx *tx = b->at; tx != behind; tx = tx->next) {
+        tx->is_answered = true;
+        tx->result = ERR_OK;
+        tx->changes = 1;
+    }
+    stand_at(b, behind);
 }
 
 static void take_answer(struct pg_batch *b, const PGresult *r)
@@ -192,6 +236,10 @@ static void take_answer(struct pg_batch *b, const PGresult *r)
     struct store_tx *tx = b->at;
     struct str changes = str_from(PQcmdTuples((PGresult *)r)); /* which only reads it */
 
+    if (tx->run > 1) {
+        take_run(b);
+        return;
+    }
     if (--b->left > 0)
         return;
     tx->is_answered = true;

@@ -103,7 +103,8 @@ static void on_failed(struct pg_store *s, struct pg_batch *b)
 
     forget_answers(&b->list);
     if (is_refusal(b) && !is_collateral) {
-        settle_refused(b);
+        if (!b->is_run) /* else one by one, to see who is to blame */
+            settle_refused(b);
         s->batch_limit = PG_CAREFUL_BATCH;
     } else if (is_passing(b) && s->retries++ < MAX_RETRIES) {
         log_warn("the store runs a batch again", kv_text("reason", b->why));

@@ -211,23 +211,28 @@ static const struct step {
 /* --- prepared statements ------------------------------------------------------------------------
  */
 
-enum { OWN_STATEMENTS = 3, PREPARED = STORE_STATEMENT_COUNT + OWN_STATEMENTS };
+enum { OWN_STATEMENTS = 4, PREPARED = STORE_STATEMENT_COUNT + OWN_STATEMENTS };
 
 static bool prepare_all(struct pg_store *s)
 {
-    static const char *const own[OWN_STATEMENTS][2] = {
+    struct buf run = { 0 };
+    const char *own[OWN_STATEMENTS][2] = {
         { PG_BEGIN, "BEGIN" },
         { PG_MARK, "UPDATE meta SET value = $1 WHERE name = '" PG_INSTANCE
                    "' AND substr(value, 1, 16) = $2" },
         { PG_COMMIT, "COMMIT" },
+        { PG_RUN, NULL },
     };
     bool is_sent = PQenterPipelineMode(s->conn) == 1;
 
+    pg_run_write_statement(&run);
+    own[OWN_STATEMENTS - 1][1] = run.p;
     for (size_t i = 0; i < OWN_STATEMENTS && is_sent; i++)
         is_sent = PQsendPrepare(s->conn, own[i][0], own[i][1], 0, NULL) == 1;
     for (size_t i = 0; i < STORE_STATEMENT_COUNT && is_sent; i++)
         is_sent = PQsendPrepare(s->conn, store_statement_names[i], store_statement_texts[i], 0,
                                 NULL) == 1;
+    buf_fini(&run);
     s->prepared = 0;
     return is_sent && PQpipelineSync(s->conn) == 1;
 }

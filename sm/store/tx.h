@@ -37,6 +37,7 @@ struct store_tx {
     enum err result;
     int64_t changes;
     bool is_settled; /* of PostgreSQL's driver: result stands; it is only called back in its turn */
+    uint32_t run;     /* the same: sent as one statement with so many, those behind it; 0: alone */
     bool is_answered; /* the same: changes or rows are those of its last run */
     struct store_rows rows;
 };

@@ -9,14 +9,14 @@ static int64_t slot_of(const char *owner)
     return owner[0] == 'x' ? SLOT_OF_X : owner[0] == 'y' ? SLOT_OF_Y : SLOT_OF_Z;
 }
 
-/* The id is made of the stamp. */
-static void put(struct bench *b, int64_t stamp, const char *one, bool one_owns, const char *other,
-                bool other_owns)
+/* The id is made of the stamp. one NULL: the row breaks a rule. */
+static void submit(struct bench *b, int64_t stamp, const char *one, bool one_owns,
+                   const char *other, bool other_owns)
 {
     struct store_tx *tx = store_begin(b->store);
 
     store_add(tx, STORE_ARCHIVE_PUT);
-    store_bind_int(tx, slot_of(one));
+    store_bind_int(tx, slot_of(one ? one : "x"));
     store_bind_blob(tx, str_of(&stamp, sizeof stamp));
     store_bind_int(tx, stamp);
     store_bind_text(tx, str_from(one));
@@ -27,6 +27,12 @@ static void put(struct bench *b, int64_t stamp, const char *one, bool one_owns, 
     store_bind_int(tx, other_owns);
     store_bind_blob(tx, STR("<m/>"));
     store_submit(tx, on_written, b);
+}
+
+static void put(struct bench *b, int64_t stamp, const char *one, bool one_owns, const char *other,
+                bool other_owns)
+{
+    submit(b, stamp, one, one_owns, other, other_owns);
     wait_for(b, b->count + 1);
 }
 
@@ -50,40 +56,42 @@ static void on_page(void *owner, enum err e, struct store_rows *rows)
     p->is_done = true;
 }
 
-static void page_is(struct bench *b, struct store_tx *take_tx, int64_t limit, const char *expected)
+static void page_is(struct bench *b, struct store_tx *take_tx, const char *expected)
 {
     struct page p = { .is_done = false };
 
-    store_bind_int(take_tx, limit);
     store_query(take_tx, on_page, &p);
     while (!p.is_done)
         uv_run(&b->loop, UV_RUN_ONCE);
     assert_string_equal(p.text, expected);
 }
 
+/* limit 0: the statement has none. */
 static struct store_tx *range(struct bench *b, enum store_statement statement, const char *owner,
-                              const char *with, int64_t lo, int64_t hi)
+                              const char *with, int64_t lo, int64_t hi, int64_t limit)
 {
     struct store_tx *tx = store_begin(b->store);
     const char *resource = with ? strchr(with, '/') : NULL;
 
     store_add(tx, statement);
-    store_bind_int(tx, slot_of(owner));
-    store_bind_text(tx, str_from(owner));
-    if (with) {
+    store_bind_int(tx, slot_of(with ? with : owner));
+    if (with)
         store_bind_text(tx, str_of(with, resource ? (size_t)(resource - with) : strlen(with)));
+    store_bind_text(tx, str_from(owner));
+    if (with)
         store_bind_text(tx, resource ? str_from(resource + 1) : STR(""));
-    }
     store_bind_int(tx, lo);
     store_bind_int(tx, hi);
+    if (limit > 0)
+        store_bind_int(tx, limit);
     if (with)
-        store_bind_int(tx, slot_of(with));
+        store_bind_int(tx, slot_of(owner));
     return tx;
 }
 
 static void up_is(struct bench *b, const char *owner, const char *expected)
 {
-    page_is(b, range(b, STORE_ARCHIVE_UP, owner, NULL, 0, INT64_MAX), 100, expected);
+    page_is(b, range(b, STORE_ARCHIVE_UP, owner, NULL, 0, INT64_MAX, 100), expected);
 }
 
 /* x and y talk and both keep it; z keeps what x says, x does not; and x says something to himself. */
@@ -106,9 +114,9 @@ static void an_owner_sees_rows_of_both_sides_in_order(void **state)
     up_is(b, "x", "10 20 40 50 60");
     up_is(b, "y", "10 20 50");
     up_is(b, "z", "30");
-    page_is(b, range(b, STORE_ARCHIVE_DOWN, "x", NULL, 0, INT64_MAX), 3, "60 50 40");
-    page_is(b, range(b, STORE_ARCHIVE_UP, "x", NULL, 0, INT64_MAX), 3, "10 20 40");
-    page_is(b, range(b, STORE_ARCHIVE_UP, "nobody", NULL, 0, INT64_MAX), 3, "");
+    page_is(b, range(b, STORE_ARCHIVE_DOWN, "x", NULL, 0, INT64_MAX, 3), "60 50 40");
+    page_is(b, range(b, STORE_ARCHIVE_UP, "x", NULL, 0, INT64_MAX, 3), "10 20 40");
+    page_is(b, range(b, STORE_ARCHIVE_UP, "nobody", NULL, 0, INT64_MAX, 3), "");
 }
 
 static void both_ends_of_a_range_are_outside(void **state)
@@ -126,8 +134,8 @@ static void both_ends_of_a_range_are_outside(void **state)
 
     fill(b);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        page_is(b, range(b, STORE_ARCHIVE_UP, "x", NULL, rows[i].lo, rows[i].hi), 9, rows[i].up);
-        page_is(b, range(b, STORE_ARCHIVE_DOWN, "x", NULL, rows[i].lo, rows[i].hi), 9,
+        page_is(b, range(b, STORE_ARCHIVE_UP, "x", NULL, rows[i].lo, rows[i].hi, 9), rows[i].up);
+        page_is(b, range(b, STORE_ARCHIVE_DOWN, "x", NULL, rows[i].lo, rows[i].hi, 9),
                 rows[i].down);
     }
 }
@@ -147,9 +155,9 @@ static void with_a_contact_there_are_both_directions(void **state)
 
     fill(b);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        page_is(b, range(b, STORE_ARCHIVE_UP_WITH, rows[i].owner, rows[i].with, 0, INT64_MAX), 9,
+        page_is(b, range(b, STORE_ARCHIVE_UP_WITH, rows[i].owner, rows[i].with, 0, INT64_MAX, 9),
                 rows[i].expected);
-    page_is(b, range(b, STORE_ARCHIVE_DOWN_WITH, "x", "y", 10, INT64_MAX), 1, "50");
+    page_is(b, range(b, STORE_ARCHIVE_DOWN_WITH, "x", "y", 10, INT64_MAX, 1), "50");
 }
 
 static int64_t number_of(struct bench *b, struct store_tx *take_tx)
@@ -164,9 +172,9 @@ static void counts_are_of_the_same_rows(void **state)
     struct bench *b = *state;
 
     fill(b);
-    assert_int_equal(number_of(b, range(b, STORE_ARCHIVE_COUNT, "x", NULL, 10, 60)), 3);
-    assert_int_equal(number_of(b, range(b, STORE_ARCHIVE_COUNT_WITH, "x", "y", 0, 60)), 3);
-    assert_int_equal(number_of(b, range(b, STORE_ARCHIVE_COUNT_WITH, "x", "y/2", 0, 60)), 1);
+    assert_int_equal(number_of(b, range(b, STORE_ARCHIVE_COUNT, "x", NULL, 10, 60, 0)), 3);
+    assert_int_equal(number_of(b, range(b, STORE_ARCHIVE_COUNT_WITH, "x", "y", 0, 60, 0)), 3);
+    assert_int_equal(number_of(b, range(b, STORE_ARCHIVE_COUNT_WITH, "x", "y/2", 0, 60, 0)), 1);
 }
 
 static void an_id_is_taken_once(void **state)
@@ -238,7 +246,7 @@ static void what_one_owner_gives_up_the_other_still_has(void **state)
     assert_int_equal(purge(b, STORE_ARCHIVE_LEAVE_B, "x", 50, 0, 9), 1); /* 10 */
     up_is(b, "x", "50 60");
     up_is(b, "y", "10 20 50");
-    page_is(b, range(b, STORE_ARCHIVE_UP_WITH, "y", "x", 0, INT64_MAX), 9, "10 20 50");
+    page_is(b, range(b, STORE_ARCHIVE_UP_WITH, "y", "x", 0, INT64_MAX, 9), "10 20 50");
     assert_int_equal(purge(b, STORE_ARCHIVE_DROP_A, "y", 100, 0, 9), 1); /* 10 */
     assert_int_equal(purge(b, STORE_ARCHIVE_DROP_B, "y", 100, 0, 9), 1); /* 20, of nobody */
     up_is(b, "y", "50");
@@ -256,6 +264,30 @@ static void what_all_have_given_up_goes_at_once_and_the_oldest_first(void **stat
     up_is(b, "x", "50 60");
 }
 
+/* As many as come in a turn of the loop: some go as one statement, and each is answered for itself. */
+static void rows_that_come_together_are_as_if_they_came_alone(void **state)
+{
+    enum { ROWS = 100, TWICE = 37, BROKEN = 61 };
+    struct bench *b = *state;
+
+    open_well(b);
+    for (int repeat = 0; repeat < 2; repeat++) {
+        size_t before = b->count;
+
+        for (int i = 1; i <= ROWS; i++) {
+            int64_t stamp = 1000 * repeat + (i == TWICE ? i - 1 : i);
+
+            submit(b, stamp, repeat && i == BROKEN ? NULL : "x", true, "y", false);
+        }
+        store_query(range(b, STORE_ARCHIVE_COUNT, "x", NULL, 1000 * repeat, INT64_MAX, 0), on_rows, b);
+        wait_for(b, before + ROWS + 1);
+        for (int i = 1; i <= ROWS; i++)
+            assert_int_equal(b->events[before + (size_t)i - 1].e,
+                             repeat && i == BROKEN ? ERR_IO : ERR_OK);
+        assert_int_equal(b->events[before + ROWS].number, ROWS - 1 - repeat);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -269,6 +301,7 @@ int main(void)
         TEST(an_id_is_found_by_its_owners_only),
         TEST(what_one_owner_gives_up_the_other_still_has),
         TEST(what_all_have_given_up_goes_at_once_and_the_oldest_first),
+        TEST(rows_that_come_together_are_as_if_they_came_alone),
     };
 
     return cmocka_run_group_tests(tests, GROUP_SET_UP, GROUP_TEAR_DOWN);
