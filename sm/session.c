@@ -94,12 +94,15 @@ static void on_timer(struct timer *t)
 
 /* proto/channel.h: nobody will ever hand this id to this channel again. Rows do not: the queue's are refused by the store when one holds
  * the id, both kinds are not even put when the id is known here (queue_add, offline_store), what came out of a row pins it, and a row of
- * what an earlier owner sent is deleted by its id (queue_adopt). */
+ * what an earlier owner sent is deleted by its id (queue_adopt). An id that the queue gave (give_id in queue_rows.c) is no frame's: it is in
+ * its row and nowhere else. */
 static bool is_settled(struct channel_owner *o, const struct frame_id *id)
 {
     struct session *s = CONTAINER_OF(o, struct session, channel);
     struct session *sender = table_get(&s->sm->sessions, str_of(id->session, sizeof id->session));
 
+    if (sender == s && id->part == UINT32_MAX && id->count > o->up_last)
+        return true;
     return !sender || channel_owner_has_final(&sender->channel, id->count);
 }
 

@@ -6,9 +6,8 @@ import time
 import pytest
 
 from slapd import SERVICE, SUFFIX, Slapd
-from steps import interested, is_push, items, no_push, presences, push, set_item
+from steps import is_push, items, no_push, presences, push, set_item
 from test_directory import DOMAIN, Site
-from test_sasl import condition
 from xmpp import CLIENT, ROSTER, STANZA_ERRORS, q
 
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
@@ -30,7 +29,8 @@ def jid(uid):
 
 
 def person(uid, more=""):
-    return (f"dn: {dn(uid)}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: x\nuserPassword: secret\n{more}\n")
+    return (f"dn: {dn(uid)}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: x\nuserPassword: secret\n{more.strip()}\n"
+            .rstrip() + "\n\n")
 
 
 def group(name, *members):
@@ -499,5 +499,101 @@ def test_a_refresh_that_is_cut_short_or_finds_nobody_changes_nothing(new_cluster
         office.cluster.ctl("sm-1", "reload", check=True)
         office.wait(lambda: office.metric("sallyport_sm_shared_failing") == 0)
         assert office.ldap("groups")[0] == []
+    finally:
+        server.close()
+
+
+# --- what is configured
+
+
+def test_groups_shown_to_all_and_others_not_at_all(new_cluster):
+    server = new_server()
+    try:
+        server.modify("".join(person(u) for u in ("help", "anna", "bert", "carl")) + group("helpdesk", dn("help")) + group("team", dn("anna"), dn("bert")) +
+                      group("secret", dn("bert"), dn("carl")) + group("chat", dn("help"), dn("anna"), dn("bert"), dn("carl")))
+        office = Office(new_cluster, server, 'shared_groups = {"Team"}\n    shared_groups_to_all = {"helpdesk"}')
+        anna, carl, helper = office.online("anna"), office.online("carl"), office.online("help")
+        assert items(anna) == {jid("help"): ("to", None, "help", ["helpdesk"]), jid("bert"): ("both", None, "bert", ["team"])}
+        assert items(carl) == {jid("help"): ("to", None, "help", ["helpdesk"])} and items(helper) == {}
+        available(anna, helper.jid)
+        available(carl, helper.jid)
+        helper.presence("<show>away</show>")
+        available(anna, helper.jid)
+        available(carl, helper.jid)
+        carl.presence("<show>away</show>")
+        carl.ping()
+        assert presences(helper, jid("carl")) == [] and presences(anna, jid("carl")) == []
+        rows = {r["group"]: (r["members"], r["state"]) for r in office.ldap("groups")[0]}
+        assert rows == {"helpdesk": ("1", "shown to all"), "team": ("2", "shown to its members")}
+        assert [r["member"] for r in office.ldap("groups", "team")[0]] == [jid("anna"), jid("bert")]
+        office.configure('"Team"', '"secret"', restart=False)  # other groups: clients hear of it without logging in anew
+        assert push(anna, jid("bert")).get("subscription") == "remove"
+        assert push(carl, jid("bert")).get("subscription") == "both"
+        office.configure('"secret"}', '"secret"}\n    allow_groups = {"team", "helpdesk"}', restart=False)
+        assert push(carl, jid("bert")).get("subscription") == "remove"  # who may not log in is no contact, and has none by groups
+        text = office.conf.read_text()
+        office.conf.write_text(re.sub(r"(?m)^    (shared|allow)_groups.*$", "", text))
+        office.cluster.ctl("sm-1", "reload", check=True)
+        assert push(anna, jid("help")).get("subscription") == "remove"
+        unavailable(anna, helper.jid)
+        assert items(anna) == {}
+    finally:
+        server.close()
+
+
+def test_a_host_shows_the_people_who_can_log_in_there(new_cluster):
+    server = new_server()
+    try:
+        server.modify(person("anna", f"mail: anna@{DOMAIN}") + person("bert", f"mail: bert@{DOMAIN}\nmail: bert@other.example") +
+                      person("carl", "mail: carl@other.example") + group("team", dn("anna"), dn("bert"), dn("carl")))
+        office = Office(lambda *options: new_cluster("--domain", "other.example", *options), server, filter='"(mail=%a)"', user_attribute='"mail"')
+        office.configure('host "other.example" {', 'host "other.example" {\n    auth = {"ldap"}\n    directory = "corp"\n    shared_groups = {"team"}')
+        office.wait(lambda: office.metric("sallyport_sm_shared_refreshes_total") >= 2)
+        assert set(items(office.login("anna"))) == {jid("bert")}
+        other = office.cluster.client(domain="other.example")
+        other.name, other.password = "carl", "secret"
+        assert set(items(other.login())) == {"bert@other.example"}
+    finally:
+        server.close()
+
+
+def test_a_filter_that_cannot_find_everybody_is_refused(new_cluster, server):
+    office = Office(new_cluster, server)
+    text = office.conf.read_text()
+    office.conf.write_text(text.replace("(uid=%u)", "(uid:caseIgnoreMatch:=%u)"))
+    done = office.cluster.ctl("sm-1", "reload")
+    assert done.returncode != 0 and "everybody cannot be searched" in done.stdout + done.stderr + office.cluster.log("sm-1")
+
+
+# --- many
+
+
+def test_a_group_of_two_thousand(new_cluster):
+    server = Slapd(conf=NIS, more=UNLIMITED + "\ndbnosync")
+    try:
+        n = 2000
+        uids = [f"p{i:04}" for i in range(n)]
+        ldif = f"dn: {GROUPS}\nobjectClass: organizationalUnit\nou: groups\n\n" + "".join(person(u) for u in uids + ["new"]) + group("all", *map(dn, uids))
+        server.kill()
+        server.add_offline(ldif.replace("changetype: add\n", ""))
+        server.start()
+        office = Office(new_cluster, server, people_refresh='"500ms"')
+        office.wait(lambda: office.metric("sallyport_sm_shared_people") == n + 1)
+        clients = [office.online(u) for u in uids[:3]]
+        began = time.monotonic()
+        assert len(items(clients[0])) == n - 1
+        assert time.monotonic() - began < 5
+        new = office.login("new")
+        assert items(new) == {}
+        new.online()
+        server.modify(member("all", "add", dn("new")))
+        for client in clients:
+            assert push(client, jid("new")).get("subscription") == "both"
+            available(client, new.jid)
+        pushed = [push(new) for _ in range(n)]  # more than a session holds in memory: most come by the store
+        assert len({i.get("jid") for i in pushed}) == n
+        assert get(new, pushed[-1].get("ver")) is None and get(new, pushed[0].get("ver")) is not None
+        for client in clients:
+            available(new, client.jid)
     finally:
         server.close()
