@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "sm/account.h"
+#include "sm/auth/auth.h"
 #include "sm/conf.h"
 #include "sm/directory/access.h"
 #include "sm/directory/query.h"
@@ -167,6 +168,8 @@ static void end_sessions(struct crowd *c, const struct item *i)
         count++;
         at = 0;
     }
+    if (!i->is_found || i->state == DIRECTORY_DISABLED)
+        auth_drop_derived(sm->auth, str_from(i->account), "the directory does not let the account in");
     if (count == 0)
         return;
     metric_add(&sm_metric_leavers, count);

@@ -1,4 +1,6 @@
 """People who leave the directory lose their sessions; nobody else does. Against real slapd."""
+import time
+
 import pytest
 
 from slapd import SUFFIX, Slapd
@@ -155,3 +157,15 @@ def test_an_account_that_was_accepted_anew_keeps_its_session(place, server):
     assert is_there(c)
     server.delete("anew")
     c.expect_stream_error("not-authorized")
+
+
+def test_keys_derived_from_the_password_go_with_the_sessions(place, server):
+    p = place(scram='{"derived"}')
+    server.add_person("keyed")
+    deadline = time.monotonic() + 20
+    while not p.cluster.events("sm-1", "derived-keys-kept"):  # not in the second in which the password was set
+        assert p.auth("keyed") == "success" and time.monotonic() < deadline
+    c = p.login("keyed")
+    server.change("keyed", "pwdEndTime", "20200101000000Z")
+    c.expect_stream_error("not-authorized")
+    p.cluster.wait_event("sm-1", "derived-keys-dropped", account=f"keyed@{DOMAIN}")

@@ -489,7 +489,8 @@ static char *scram[] = { (char *)"SCRAM-SHA-256" };
 
 #define ONE(list) { (list), 1 }
 #define GROUPS                                                                                 \
-    .user_attribute = (char *)"uid", .name_attribute = (char *)"cn", .group_filter = (char *)"(objectClass=group)", .group_name = (char *)"cn", .group_member = (char *)"member"
+    .user_attribute = (char *)"uid", .name_attribute = (char *)"cn",            \
+    .group_filter = (char *)"(objectClass=group)", .group_name = (char *)"cn", .group_member = (char *)"member"
 #define GOOD GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
 #define SRV .srv = (char *)"example.com", .is_start_tls = true
 #define CERT .cert_file = (char *)"/c.pem", .key_file = (char *)"/c.key"
