@@ -74,6 +74,11 @@ void account_reload(struct account *a);
  * data, offline), contacts are told (unsubscribed, unavailable). */
 void account_delete(struct sm *sm, const struct jid *bare, const char *by, void (*done)(void *owner, enum err e), void *owner);
 
+/* It has another name from then on, and so has all that belongs to it, and what contacts here have of it; its sessions end first. One
+ * transaction. ERR_NOT_FOUND: old; ERR_EXISTS: new does; ERR_AGAIN: it does not come to rest, or rows of one that had the new name are
+ * still being deleted. Both of one host. */
+void account_rename(struct sm *sm, const struct jid *old, const struct jid *new, void (*done)(void *owner, enum err e), void *owner);
+
 /* The session that a stanza of ours to this full JID reaches, or NULL. */
 struct session *account_session(const struct account *a, struct str resource);
 

@@ -360,9 +360,9 @@ const struct ctl_command commands_table[] = {
       "Copies the database while it is used; or says that it was put back from elsewhere.", backup_run },
     { "archive", CTL_ADMIN, 2, 4, "archive purge ACCOUNT [--before TIME]",
       "Deletes archived messages of an account, those that wait for it included; answers when they are gone.", archive_run },
-    { "ldap", CTL_ADMIN, 1, 3, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT | groups [GROUP] | shared",
+    { "ldap", CTL_ADMIN, 1, 3, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT | rename OLD NEW | groups [GROUP] | shared",
       "Shows the LDAP servers; tries each from scratch; explains an account's login; looks an account up; lets an account belong to the entry that has "
-      "its name now; shows the groups that share rosters and their members, and how old that is.", ldap_run },
+      "its name now; gives an account another name; shows the groups that share rosters and their members, and how old that is.", ldap_run },
     { "guesses", CTL_ADMIN, 0, 2, "guesses [forgive ACCOUNT|ADDRESS|C2S]",
       "Shows of whom wrong passwords are counted, and whose budget is used up; makes one whole again.", guessing_run },
     { "links", CTL_READ, 0, 0, "links", "Lists the links to routers.", run_links },

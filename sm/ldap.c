@@ -201,6 +201,43 @@ static void run_check(struct sm *sm, struct ctl_request *r)
     mem_free(name);
 }
 
+/* --- rename ------------------------------------------------------------------------------------------------------ */
+
+static void on_renamed(void *owner, enum err e)
+{
+    struct ctl_request *r = owner;
+
+    if (e == ERR_OK)
+        ctl_say(r, "renamed");
+    else if (e == ERR_NOT_FOUND)
+        ctl_say(r, "there is no account of the old name");
+    else if (e == ERR_EXISTS)
+        ctl_say(r, "there is an account of the new name: deluser, if it may go with all that it has");
+    else
+        ctl_say(r, "not renamed, try again: %s", err_text(e));
+    ctl_finish(r, e == ERR_OK ? CTL_OK : e == ERR_NOT_FOUND ? CTL_NO_SUCH : CTL_FAILED);
+}
+
+static bool is_account(struct sm *sm, struct str text, struct arena *arena, struct jid *out)
+{
+    return jid_parse(text, arena, out) == ERR_OK && jid_is_bare(out) && str_is_set(out->local) && sm_is_hosted(sm, out->domain);
+}
+
+static void run_rename(struct sm *sm, struct ctl_request *r)
+{
+    struct arena arena = { 0 };
+    struct jid old, new;
+
+    if (is_account(sm, ctl_arg(r, 1), &arena, &old) && is_account(sm, ctl_arg(r, 2), &arena, &new) && str_eq(old.domain, new.domain) &&
+        !str_eq(old.bare, new.bare)) {
+        account_rename(sm, &old, &new, on_renamed, r);
+    } else {
+        ctl_say(r, "expected two addresses of one host that is served here");
+        ctl_finish(r, CTL_USAGE);
+    }
+    arena_fini(&arena);
+}
+
 /* --- the verb ---------------------------------------------------------------------------------------------------- */
 
 static void run_for_account(struct sm *sm, struct ctl_request *r, void (*run)(struct sm *, struct ctl_request *, const struct jid *))
@@ -230,6 +267,7 @@ void ldap_run(void *app, struct ctl_request *r)
         { "explain", 2, 2, NULL, explain_run },
         { "test", 3, 3, NULL, run_test },
         { "accept", 2, 2, NULL, run_accept },
+        { "rename", 3, 3, run_rename, NULL },
         { "groups", 1, 2, shared_run_groups, NULL },
         { "shared", 1, 1, shared_run_status, NULL },
     };
@@ -246,6 +284,7 @@ void ldap_run(void *app, struct ctl_request *r)
         return;
     }
     ctl_say(r, "expected ldap status, ldap check [NAME], ldap explain ACCOUNT, ldap test NAME ACCOUNT, ldap accept ACCOUNT, "
+               "ldap rename OLD NEW, "
                "ldap groups [GROUP], or ldap shared");
     ctl_finish(r, CTL_USAGE);
 }

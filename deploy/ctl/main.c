@@ -45,7 +45,7 @@ static const struct verb verbs[] = {
     { "sessions", SCOPE_SM, false, false, "sessions [JID]", "list sessions" },
     { "kick", SCOPE_SM, true, false, "kick JID", "end sessions" },
     { "store", SCOPE_SM, true, false, "store backup [NAME] | store restored", "copy the database while it is used; say that it was put back" },
-    { "ldap", SCOPE_SM, true, false, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT", "directories and their servers" },
+    { "ldap", SCOPE_SM, true, false, "ldap status | check [NAME] | explain ACCOUNT | test NAME ACCOUNT | accept ACCOUNT | rename OLD NEW", "directories and their servers" },
     { "archive", SCOPE_SM, true, false, "archive purge JID [--before TIME]", "delete archived messages of an account" },
     { "incident", SCOPE_SM, true, false, "incident c2s NAME --since TIME [--dry-run] [--expire-passwords]", "a connection manager was taken over: end sessions, name passwords" },
 };

@@ -94,6 +94,23 @@
     X(WISH_LOAD, "SELECT jid, wish FROM archive_wish WHERE account = $1") \
     X(WISH_PUT, "INSERT INTO archive_wish (slot, account, jid, wish) VALUES ($1, $2, $3, $4)") \
     X(WISH_CLEAR, "DELETE FROM archive_wish WHERE account = $1") \
+    /* an account gets another name: with its slot, or where others name it */ \
+    X(RENAME_MAY, "SELECT before_us FROM archive_purge WHERE account = $1") \
+    X(RENAME_CONTACT_CLEAR, "DELETE FROM roster WHERE contact = $1 AND account IN (SELECT account FROM roster WHERE contact = $2)") \
+    X(RENAME_CONTACT_VERSION, "UPDATE account SET roster_version = roster_version + 2 WHERE jid <> $1 AND jid IN (SELECT account FROM roster WHERE contact = $2)") \
+    X(RENAME_CONTACT, "UPDATE roster SET contact = $1 WHERE contact = $2") \
+    X(RENAME_BLOCKED, "UPDATE blocked SET jid = $1 WHERE jid = $2 AND account NOT IN (SELECT account FROM blocked WHERE jid = $1)") \
+    X(RENAME_SECRET, "UPDATE secret SET slot = $1, jid = $2 WHERE jid = $3") \
+    X(RENAME_ROSTER, "UPDATE roster SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_BLOCK, "UPDATE blocked SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_OFFLINE, "UPDATE offline SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_DATA, "UPDATE data SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_USE, "UPDATE c2s_use SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_WISH, "UPDATE archive_wish SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_PURGE, "UPDATE archive_purge SET slot = $1, account = $2 WHERE account = $3") \
+    X(RENAME_ARCHIVE_A, "UPDATE archive SET slot = $1, a = $2 WHERE a = $3") \
+    X(RENAME_ARCHIVE_B, "UPDATE archive SET b = $1 WHERE b = $2 AND b_owns = 1") \
+    X(RENAME_ACCOUNT, "UPDATE account SET slot = $1, jid = $2 WHERE jid = $3") \
     /* XML of extensions */ \
     X(DATA_GET, "SELECT xml FROM data WHERE account = $1 AND kind = $2 AND name = $3") \
     X(DATA_PUT, "INSERT INTO data (slot, account, kind, name, xml) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account, kind, name) DO UPDATE SET xml = excluded.xml") \
