@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "sm/account.h"
 #include "sm/directory/access.h"
+#include "sm/directory/person.h"
 #include "sm/directory/query.h"
 #include "sm/directory/state.h"
 #include "sm/iq.h"
@@ -183,22 +184,14 @@ static struct str text_of(struct search *s, const struct directory_entry *e, con
     return arena_str(iq_arena(s->iq), value);
 }
 
-/* The local part, or an address of this host. */
 static struct str jid_of(struct search *s, const struct directory_entry *e)
 {
-    const struct directory_attribute *a = directory_entry_find(e, s->user_attribute);
+    struct str local = directory_person_local(e, s->user_attribute, s->iq->host, iq_arena(s->iq));
+    struct jid jid = { .bare = STR_NONE };
 
-    for (size_t i = 0; a && i < a->count; i++) {
-        struct str rest = a->values[i], local = str_cut(&rest, '@'), prepared;
-        struct jid jid;
-
-        if ((str_is_set(rest) && !str_eq_nocase(rest, s->iq->host)) ||
-            jid_prepare_local(local, iq_arena(s->iq), &prepared) != ERR_OK)
-            continue;
-        jid_make(prepared, s->iq->host, STR_NONE, iq_arena(s->iq), &jid);
-        return jid.bare;
-    }
-    return STR_NONE;
+    if (str_is_set(local))
+        jid_make(local, s->iq->host, STR_NONE, iq_arena(s->iq), &jid);
+    return jid.bare;
 }
 
 static void on_entry(void *owner, const struct directory_entry *e)

@@ -1,6 +1,8 @@
 /* See filter.h. */
 #include "sm/directory/filter.h"
 
+#include "proto/jid_escape.h"
+
 #include <string.h>
 
 static bool is_tame(char c)
@@ -23,6 +25,9 @@ void directory_filter_add_value(struct buf *out, struct str value)
 void directory_filter_write(struct buf *out, const char *text, struct str user, struct str host,
                             struct str jid)
 {
+    struct buf name = { 0 };
+
+    jid_unescape(&name, user);
     for (; *text; text++) {
         if (*text != '%') {
             buf_add_char(out, *text);
@@ -32,8 +37,9 @@ void directory_filter_write(struct buf *out, const char *text, struct str user, 
         if (*text == '%')
             buf_add_char(out, '%');
         else
-            directory_filter_add_value(out, *text == 'u' ? user : *text == 'd' ? host : jid);
+            directory_filter_add_value(out, *text == 'u' ? buf_str(&name) : *text == 'd' ? host : jid);
     }
+    buf_fini(&name);
 }
 
 enum err directory_filter_check_plain(const char *text, struct buf *why)

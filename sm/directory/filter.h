@@ -1,5 +1,5 @@
-/* Search filters with placeholders: %u the local part of the address, %d its domain, %a the whole
- * bare address, %% a percent sign. What stands for them is escaped (RFC 4515 §3), so that no name
+/* Search filters with placeholders: %u the local part of the address, without XEP-0106's escapes,
+ * %d its domain, %a the whole bare address, %% a percent sign. What stands for them is escaped (RFC 4515 §3), so that no name
  * can change what the filter means. Pure. */
 #ifndef SM_DIRECTORY_FILTER_H
 #define SM_DIRECTORY_FILTER_H

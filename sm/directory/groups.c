@@ -3,6 +3,7 @@
 #include "sm/directory/groups.h"
 
 #include "common/mem.h"
+#include "proto/jid_escape.h"
 #include "sm/directory/parts.h"
 #include "sm/directory/query.h"
 
@@ -265,13 +266,22 @@ static void ask_person(struct directory_walk *w)
     w->search = directory_query_start(w->directory, &q, on_person, on_person_end, w);
 }
 
+static void keep_user(struct directory_walk *w, struct str local)
+{
+    struct buf name = { 0 };
+
+    jid_unescape(&name, local);
+    w->user = arena_str(&w->arena, buf_str(&name));
+    buf_fini(&name);
+}
+
 struct directory_walk *directory_groups_find(struct directory *d, struct str dn, struct str user,
                                              directory_groups_fn *done, void *owner)
 {
     struct directory_walk *w = mem_new(struct directory_walk);
 
     w->directory = d;
-    w->user = arena_str(&w->arena, user);
+    keep_user(w, user);
     w->done = done;
     w->owner = owner;
     w->dn = arena_str(&w->arena, dn);

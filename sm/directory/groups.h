@@ -26,7 +26,7 @@ typedef void directory_groups_fn(void *owner, const struct directory_groups *g);
 
 struct directory_walk;
 
-/* dn: of the entry; user: its login name, for groups that list those (posixGroup's memberUid).
+/* dn: of the entry; user: the local part of its address, for groups that list names (posixGroup's memberUid).
  * done comes once, not from inside the call except by directories_close and directories_set. */
 struct directory_walk *directory_groups_find(struct directory *d, struct str dn, struct str user,
                                              directory_groups_fn *done, void *owner);

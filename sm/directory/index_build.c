@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "common/table.h"
 #include "proto/jid.h"
+#include "proto/jid_escape.h"
 #include "sm/directory/entry.h"
 #include "sm/directory/index_parts.h"
 
@@ -128,13 +129,16 @@ static void name_groups(struct index_build *b)
 static void add_user(const struct index_build *b, struct index_making *g, struct str value)
 {
     struct arena arena = { 0 };
+    struct buf escaped = { 0 };
     struct str local;
     uint32_t person = DIRECTORY_NOBODY;
 
-    if (jid_prepare_local(value, &arena, &local) == ERR_OK)
+    jid_escape(&escaped, value);
+    if (jid_prepare_local(buf_str(&escaped), &arena, &local) == ERR_OK)
         person = find_local(b, local);
     if (person != DIRECTORY_NOBODY)
         ids_add(&g->direct, person);
+    buf_fini(&escaped);
     arena_fini(&arena);
 }
 

@@ -3,8 +3,8 @@
 #include "sm/directory/people.h"
 
 #include "common/mem.h"
-#include "proto/jid.h"
 #include "sm/directory/parts.h"
+#include "sm/directory/person.h"
 #include "sm/directory/query.h"
 #include "sm/directory/state.h"
 
@@ -111,34 +111,6 @@ static bool has_room(struct directory_load *l, size_t count, size_t max)
     return false;
 }
 
-/* The local part, prepared, in the raw arena; absent: it cannot be one here. */
-static struct str local_of(struct directory_load *l, struct str value)
-{
-    struct str rest = value, local = str_cut(&rest, '@'), domain, prepared;
-    struct arena arena = { 0 };
-    struct str result = STR_NONE;
-
-    if (jid_prepare_local(local, &arena, &prepared) == ERR_OK &&
-        (!str_is_set(rest) || (jid_prepare_domain(rest, &arena, &domain) == ERR_OK &&
-                               str_is(domain, l->spec.host))))
-        result = arena_str(&l->raw.arena, prepared);
-    arena_fini(&arena);
-    return result;
-}
-
-static struct str find_local(struct directory_load *l, const struct directory_entry *e)
-{
-    const struct directory_attribute *a = directory_entry_find(e, l->spec.user_attribute);
-
-    for (size_t i = 0; a && i < a->count; i++) {
-        struct str local = local_of(l, a->values[i]);
-
-        if (str_is_set(local))
-            return local;
-    }
-    return STR_NONE;
-}
-
 /* The person's SID with the group's number in its last place: MS-DTYP §2.4.2.2. */
 static struct str primary_of(struct directory_load *l, const struct directory_entry *e)
 {
@@ -167,7 +139,8 @@ static void on_person(void *owner, const struct directory_entry *e)
         l->result.disabled++;
         return;
     }
-    local = find_local(l, e);
+    local = directory_person_local(e, l->spec.user_attribute, str_from(l->spec.host),
+                                               &l->raw.arena);
     if (!str_is_set(local)) {
         l->result.unfit++;
         return;

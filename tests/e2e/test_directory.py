@@ -394,3 +394,12 @@ def test_a_directory_that_hangs_holds_up_nobody_else(site, one, unique):
     made.wait_state(one.ldaps, "up", timeout=40)
     assert made.auth(name) == "success"
     assert "sallyport_sm_directory_failed_total" in made.cluster.ctl("sm-1", "metrics").stdout
+
+
+def test_a_name_with_a_space_logs_in_by_its_escaped_address(site, one):
+    """XEP-0106."""
+    one.add_person("anna maria")
+    made = site(one.section(), [one.ldaps])
+    assert made.auth("anna\\20maria") == "success"
+    assert made.auth("anna maria") == "not-authorized"
+    assert made.cluster.events("sm-1", "login", account=f"anna\\20maria@{DOMAIN}") or made.login("anna\\20maria")

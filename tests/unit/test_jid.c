@@ -1,6 +1,7 @@
 /* Addresses: proto/jid.h. The numbered rows are those of RFC 7622 §3.5. */
 #include "common/buf.h"
 #include "proto/jid.h"
+#include "proto/jid_escape.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -263,9 +264,55 @@ static void made_addresses_equal_parsed_ones(void **state)
     arena_fini(&arena);
 }
 
+/* --- jid_escape.h (XEP-0106) --- */
+
+static void names_are_escaped_and_back(void **state)
+{
+    static const struct {
+        struct str name, local;
+    } names[] = {
+        { STR("anna maria"), STR("anna\\20maria") },
+        { STR("d'artagnan"), STR("d\\27artagnan") },
+        { STR("a&b/c:d<e>f\"g@h"), STR("a\\26b\\2fc\\3ad\\3ce\\3ef\\22g\\40h") },
+        { STR("c:\\net"), STR("c\\3a\\net") },         /* a backslash stays where nobody is misled */
+        { STR("c\\3aode"), STR("c\\5c3aode") },
+        { STR("c\\5cd"), STR("c\\5c5cd") },
+        { STR("plain"), STR("plain") },
+        { STR(""), STR("") },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct buf out = { 0 };
+
+        jid_escape(&out, names[i].name);
+        assert_true(str_eq(buf_str(&out), names[i].local));
+        buf_clear(&out);
+        jid_unescape(&out, names[i].local);
+        assert_true(str_eq(buf_str(&out), names[i].name));
+        buf_fini(&out);
+    }
+}
+
+static void what_is_no_escape_stays(void **state)
+{
+    static const struct str names[] = { STR("\\"), STR("a\\2"), STR("a\\2g"), STR("a\\2F"), STR("\\20a"), STR("a\\20"), STR("a\\99b") };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct buf out = { 0 };
+
+        jid_unescape(&out, names[i]);
+        assert_true(str_eq(buf_str(&out), names[i]));
+        buf_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_escaped_and_back),
+        cmocka_unit_test(what_is_no_escape_stays),
         cmocka_unit_test(all_rows_give_their_normal_form),
         cmocka_unit_test(parts_point_into_the_full_address),
         cmocka_unit_test(lengths_are_limited_to_1023_bytes_a_part),
