@@ -215,12 +215,16 @@ static void on_found(struct client *c, enum scan_found found, const struct item 
     }
 }
 
+/* Of a host that takes large tickets, a header is no larger than others'. */
 static struct scan_limits scan_limits(const struct client *c)
 {
+    enum { MAX_HEADER_BYTES = 10 * 1024 };
     const struct control_host *limits = client_limits(c);
     uint64_t max =
         c->phase < PHASE_AUTHENTICATED ? limits->max_stanza_bytes_before : limits->max_stanza_bytes;
 
+    if (c->phase == PHASE_HEADER && max > MAX_HEADER_BYTES)
+        max = MAX_HEADER_BYTES;
     return (struct scan_limits){ (uint32_t)max, (uint16_t)limits->max_depth,
                                  (uint32_t)limits->max_attributes };
 }

@@ -24,8 +24,9 @@ static const struct conf_key keys[] = {
       "Offer nothing but STARTTLS before TLS, whatever the table of hosts says." },
     { "max_stanza", CONF_SIZE, FLOOR(max_stanza), "256k", 10000, 8 * MIB, NULL, CONF_AT_RELOAD,
       "The largest element that an authenticated client may send (RFC 6120 13.12: at least 10000 bytes). Must stay below link_max_payload." },
-    { "max_stanza_before", CONF_SIZE, FLOOR(max_stanza_before), "10k", KIB, 8 * MIB, NULL, CONF_AT_RELOAD,
-      "The largest element before authentication; stream headers included." },
+    { "max_stanza_before", CONF_SIZE, FLOOR(max_stanza_before), "100k", KIB, 8 * MIB, NULL, CONF_AT_RELOAD,
+      "The largest element before authentication, unless the host says less, as most do: those that take Kerberos tickets need it. "
+      "A stream header is never larger than 10k." },
     { "max_depth", CONF_INT, FLOOR(max_depth), "64", 4, 1000, NULL, CONF_AT_RELOAD,
       "How deeply elements may be nested in what a client sends." },
     { "max_attributes", CONF_INT, FLOOR(max_attributes), "64", 8, 1000, NULL, CONF_AT_RELOAD,

@@ -32,6 +32,7 @@ enum confine_may {
     CONFINE_FORWARD = 1 << 2,       /* connect to a log daemon again after its restart */
     CONFINE_LDAP = 1 << 3,          /* what libldap does to a socket: keepalive, O_NONBLOCK */
     CONFINE_DATABASE = 1 << 4,      /* what a client library of a database does to its sockets */
+    CONFINE_KERBEROS = 1 << 5,      /* what the Kerberos library does to keytabs: locks */
 };
 
 struct confine *confine_new(void);

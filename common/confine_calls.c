@@ -122,6 +122,8 @@ static const struct checked checked[] = {
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_GETLK) } },
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_SETLK) } },
     { "fcntl", CONFINE_CALLS_KEEP, 1, { IS(1, F_SETLKW) } },
+    { "fcntl", CONFINE_KERBEROS, 1, { IS(1, F_OFD_SETLKW) } },
+    { "fcntl", CONFINE_KERBEROS, 1, { IS(1, F_SETLKW) } },
     /* Of a socket: exactly these flags. */
     { "fcntl", CONFINE_LDAP, 2, { IS(1, F_SETFL), IS(2, O_RDWR) } },
     { "fcntl", CONFINE_LDAP, 2, { IS(1, F_SETFL), IS(2, O_RDWR | O_NONBLOCK) } },

@@ -13,6 +13,7 @@
 #define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"             /* RFC 6120 §5 */
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"           /* RFC 6120 §6 */
 #define NS_SASL_CB "urn:xmpp:sasl-cb:0"                      /* XEP-0440 */
+#define NS_DOMAIN_BASED_NAME "urn:xmpp:domain-based-name:1"  /* XEP-0233 */
 #define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"           /* RFC 6120 §7 */
 #define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session" /* RFC 3921 §3, optional for old clients \
                                                           */

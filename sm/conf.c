@@ -48,6 +48,9 @@ static const struct conf_key keys[] = {
       "Transactions and queries that may wait for the store; beyond that new logins and offline messages are refused." },
     { "scram_iterations", CONF_INT, AT(scram_iterations), "10000", 4096, 10000000, NULL, CONF_AT_START,
       "Rounds of PBKDF2 in the SCRAM keys of new passwords (RFC 5802 5.1: at least 4096). 10000 cost some 9 ms of CPU for each new password." },
+    { "gssapi_keytab", CONF_PATH, AT(gssapi_keytab), "", 0, 0, NULL, CONF_AT_START,
+      "The keytab with the keys of xmpp/HOSTNAME@REALM: with it, hosts that have gssapi_realms offer GSSAPI under TLS. The file is read at each "
+      "login, so new keys need no reload." },
     { "auth_retries", CONF_INT, AT(auth_retries), "3", 1, 100, NULL, CONF_AT_RELOAD,
       "Wrong guesses that one connection may make before its stream ends (RFC 6120 6.4.5)." },
     { "guesses_account", CONF_INT, AT(guesses_account), "4", 0, 1000000, NULL, CONF_AT_RELOAD,
@@ -149,6 +152,11 @@ static const struct conf_key host_keys[] = {
       "Contacts that groups give to one roster. A group of more members is not shown; of several that are more together the smallest are." },
     { "search_groups", CONF_LIST, HOST(search_groups), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Groups whose members may search for people (the directory's key search); everybody of this host when absent." },
+    { "gssapi_realms", CONF_LIST, HOST(gssapi_realms), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The Kerberos realms whose principals are this host's people: name@REALM logs in as name@HOST. Those of services, instances and machines "
+      "are nobody. None when absent. It needs gssapi_keytab, and makes max_stanza_before 96k at least, for tickets with many groups." },
+    { "gssapi_hostname", CONF_TEXT, HOST(gssapi_hostname), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The host name of the service's principal, told to clients (XEP-0233); the host's own name when absent." },
     { "register", CONF_BOOL, HOST(may_register), "no", 0, 0, NULL, CONF_AT_RELOAD,
       "Strangers may make accounts (XEP-0077)." },
     { "change_password", CONF_BOOL, HOST(may_change_password), "yes", 0, 0, NULL, CONF_AT_RELOAD,
@@ -253,6 +261,30 @@ static bool check_mechanisms(const struct sm_host_conf *h, const char *key, cons
     return is_good;
 }
 
+static bool is_realm(const char *name)
+{
+    return name[0] && name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_")] == '\0';
+}
+
+/* Before login a client must be able to say a whole ticket: 64 KiB with all groups of Active Directory, in base64. */
+static bool check_gssapi(const struct sm_conf *c, struct sm_host_conf *h, struct buf *why)
+{
+    enum { MAX_STANZA_BEFORE = 96 * KIB };
+    size_t before = why->n;
+
+    for (size_t i = 0; i < h->gssapi_realms.count; i++) {
+        if (!is_realm(h->gssapi_realms.items[i]))
+            buf_printf(why, "host \"%s\": gssapi_realms: expected names as EXAMPLE.COM, not \"%s\"\n", h->name, h->gssapi_realms.items[i]);
+    }
+    if (h->gssapi_realms.count > 0 && !c->gssapi_keytab)
+        buf_printf(why, "host \"%s\": gssapi_realms: it needs gssapi_keytab\n", h->name);
+    if (h->gssapi_realms.count == 0 && h->gssapi_hostname)
+        buf_printf(why, "host \"%s\": gssapi_hostname: it needs gssapi_realms\n", h->name);
+    if (h->gssapi_realms.count > 0 && h->max_stanza_before < MAX_STANZA_BEFORE)
+        h->max_stanza_before = MAX_STANZA_BEFORE;
+    return why->n == before;
+}
+
 static bool check_inside(const struct sm_conf *c, struct buf *why)
 {
     bool is_good = true;
@@ -285,6 +317,7 @@ static bool check_host(struct sm_conf *c, size_t at, struct buf *why)
         is_good &= check_jid(h, h->admins.items[i], why);
     is_good &= check_mechanisms(h, "mechanisms", &h->mechanisms, why);
     is_good &= check_mechanisms(h, "mechanisms_dmz", &h->mechanisms_dmz, why);
+    is_good &= check_gssapi(c, h, why);
     if (h->max_stanza >= c->link.max_payload) {
         buf_printf(why, "host \"%s\": max_stanza: must stay below link_max_payload\n", h->name);
         is_good = false;
@@ -364,6 +397,10 @@ enum err sm_conf_check(const void *conf, struct buf *why)
     struct sm_conf *c = (struct sm_conf *)conf;
     bool is_good = c->store == SM_STORE_POSTGRESQL ? check_server(c, why) : check_folder(c, why);
 
+    if (c->gssapi_keytab && !is_file(c->gssapi_keytab)) {
+        buf_printf(why, "gssapi_keytab: the file %s does not exist\n", c->gssapi_keytab);
+        is_good = false;
+    }
     is_good &= check_backup_dir(c, why);
     is_good &= check_inside(c, why);
 

@@ -32,6 +32,8 @@ struct sm_host_conf { /* section host "example.com" */
     char *external_ca;        /* of client certificates; NULL: EXTERNAL is not offered */
     struct conf_list external_crl, external_map;
     int external_stale_crl;   /* enum sm_stale_crl */
+    struct conf_list gssapi_realms; /* empty: no GSSAPI */
+    char *gssapi_hostname;    /* NULL: the host's name */
     int64_t auth_timeout_ms, idle_timeout_ms;
     bool has_archive;         /* XEP-0313 */
     int64_t archive_keep_ms;  /* 0: for ever */
@@ -83,6 +85,7 @@ struct sm_conf {
     int store_sync;           /* 0 full, 1 normal */
     int64_t store_queue;
     int64_t scram_iterations;
+    char *gssapi_keytab;      /* NULL: no GSSAPI */
     int64_t auth_retries;     /* per connection (RFC 6120 §6.4.5) */
     int64_t guesses_account, guesses_known, guesses_address, guesses_c2s; /* sm/auth/guesses.h */
     int64_t guesses_period_ms, guesses_remember_ms;

@@ -386,16 +386,21 @@ static bool check_auth(const struct sm_host_conf *h)
     return h->auth.count < 2 || strcmp(h->auth.items[0], h->auth.items[1]) != 0;
 }
 
+/* Whether somebody can log in of whom nothing is known but the directory's entry. */
+static bool has_other_proofs(const struct sm_host_conf *h)
+{
+    return (h->external_ca && has(&h->mechanisms, "EXTERNAL")) ||
+           (h->gssapi_realms.count > 0 && has(&h->mechanisms, "GSSAPI"));
+}
+
 /* Whether people of the directory can log in at all, and keys be derived where that is wanted. */
 static bool check_directory_mechanisms(const struct sm_host_conf *h, const struct sm_directory_conf *d, struct buf *why)
 {
-    bool has_certificates = h->external_ca && has(&h->mechanisms, "EXTERNAL");
-
     if (has(&h->mechanisms, "PLAIN"))
         return true;
     if (is_among(&d->scram, "derived"))
         return say(why, "host", h->name, "mechanisms: keys are derived at a login by PLAIN: scram of the directory needs it");
-    return has_certificates || d->scram.count > 0 || say(why, "host", h->name, "mechanisms: without scram a directory can check PLAIN alone");
+    return has_other_proofs(h) || d->scram.count > 0 || say(why, "host", h->name, "mechanisms: without scram a directory can check PLAIN alone");
 }
 
 /* Rules that nobody would apply. */

@@ -1,5 +1,6 @@
 /* What sallyport-sm may do: dial and accept links, keep the store's files, compute keys in libuv's threads, write its log. */
 #include "common/confine.h"
+#include "sm/auth/kerberos_conf.h"
 #include "sm/directory/uri.h"
 #include "sm/conf.h"
 #include "sm/store/store.h"
@@ -59,6 +60,22 @@ static void allow_authority(const struct sm_host_conf *h, struct confine *c)
         confine_allow_file(c, CONFINE_READ, h->external_crl.items[i], CONFINE_ALWAYS);
 }
 
+static void allow_kerberos_path(void *owner, const char *path, bool is_folder)
+{
+    if (is_folder)
+        confine_allow_folder(owner, CONFINE_READ, path, CONFINE_AT_START);
+    else
+        confine_allow_file(owner, CONFINE_READ, path, CONFINE_AT_START);
+}
+
+/* The keytab may be replaced while we run, and so may krb5.conf. */
+static void allow_kerberos(const char *keytab, struct confine *c)
+{
+    confine_allow(c, CONFINE_KERBEROS);
+    confine_allow_file(c, CONFINE_READ, keytab, CONFINE_AT_START);
+    kerberos_conf_each(allow_kerberos_path, c);
+}
+
 void sm_confine(const void *data, struct confine *c)
 {
     const struct sm_conf *conf = data;
@@ -76,4 +93,6 @@ void sm_confine(const void *data, struct confine *c)
         allow_directory(&directories[i], c);
     for (size_t i = 0; i < conf->hosts.count; i++)
         allow_authority(&hosts[i], c);
+    if (conf->gssapi_keytab)
+        allow_kerberos(conf->gssapi_keytab, c);
 }

@@ -8,6 +8,7 @@
 #include "sm/adopt.h"
 #include "sm/metrics.h"
 #include "sm/peers.h"
+#include "sm/single_sign_on.h"
 
 enum { FAILURES_A_GUESS = 4 }; /* what is no guess is limited as well, more widely */
 
@@ -56,6 +57,7 @@ static struct auth_facts facts_of(const struct login *l, struct arena *arena)
                                 .c2s = str_from(l->c2s->name),
                                 .access = sm_conf_access(h, arena),
                                 .is_inside = is_within,
+                                .gssapi = single_sign_on_facts(l->sm, h, arena),
                                 .refused = is_within || has_own_list ? NULL : sm_conf_exposed,
                                 .chain = l->open.chain,
                                 .is_chain_good = l->is_certified };
@@ -90,6 +92,19 @@ static void add_bindings(const struct login *l, struct xml *features, struct are
     }
 }
 
+static bool is_offered(const char **names, const char *name)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* XEP-0233 §2: whose ticket the client needs. */
+static void add_hostname(struct xml *list, const struct auth_facts *facts, struct arena *arena)
+{
+    xml_add_text(xml_add(list, arena, NS_DOMAIN_BASED_NAME, "hostname"), arena, str_from(facts->gssapi->hostname));
+}
+
 void login_sasl_features(struct login *l, struct xml *features, struct arena *arena)
 {
     struct auth_facts facts = facts_of(l, arena);
@@ -99,8 +114,10 @@ void login_sasl_features(struct login *l, struct xml *features, struct arena *ar
     if (lacks_tls(l) || !names[0])
         return;
     list = xml_add(features, arena, NS_SASL, "mechanisms");
-    for (; *names; names++)
-        xml_add_text(xml_add(list, arena, NULL, "mechanism"), arena, str_from(*names));
+    for (size_t i = 0; names[i]; i++)
+        xml_add_text(xml_add(list, arena, NULL, "mechanism"), arena, str_from(names[i]));
+    if (is_offered(names, "GSSAPI"))
+        add_hostname(list, &facts, arena);
     add_bindings(l, features, arena);
 }
 

@@ -23,6 +23,7 @@
 #include "sm/search.h"
 #include "sm/session_parts.h"
 #include "sm/shared.h"
+#include "sm/single_sign_on.h"
 #include "sm/store/store.h"
 #include "sm/wire.h"
 
@@ -129,6 +130,7 @@ static enum err open_store(struct sm *sm, struct buf *why)
                                      .server = conf->store == SM_STORE_POSTGRESQL ? &server : NULL };
     struct auth_options auth = { .scram_iterations = sm->conf->scram_iterations,
                                  .slot_key = sm->slot_key,
+                                 .keytab = sm->conf->gssapi_keytab,
                                  .directories = sm->directories,
                                  .guesses = &guessing_options };
     enum err e = store_open(sm->service->loop, &options, &sm->store, why);
@@ -163,6 +165,8 @@ static enum err open_all(struct sm *sm, struct buf *why)
     enum err e;
 
     acks_open(sm);
+    if ((e = single_sign_on_prepare(sm, why)) != ERR_OK)
+        return e;
     directories_prepare(sm);
     if ((e = open_store(sm, why)) != ERR_OK)
         return e;
@@ -189,6 +193,7 @@ enum err sm_start(struct service *service, void **out_app, struct buf *why)
     }
     links_report_metrics(sm->links);
     hosts_warn(sm);
+    single_sign_on_try(sm);
     on_purge(&sm->purge);
     archive_purge_open(sm);
     service_ready(service);
@@ -249,6 +254,7 @@ static void free_all(void *owner)
     session_tables_fini(sm);
     account_table_fini(sm);
     peers_fini(sm);
+    single_sign_on_stop(sm);
     adopt_free(sm->adopter);
     xml_parser_free(sm->parser);
     mem_free(sm);

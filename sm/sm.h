@@ -32,6 +32,7 @@ struct sm {
     struct searches *searches;  /* of people, under way (sm/search.h) */
     struct people *people;      /* what is told of those in directories (sm/people.h) */
     struct shared *shared;      /* rosters by groups (sm/shared.h); NULL: nowhere */
+    char *kerberos_realm;       /* the library's default; NULL: no GSSAPI (sm/single_sign_on.h) */
     struct xml_parser *parser;
     struct table accounts;      /* struct account, by bare JID: those in memory */
     struct table sessions;      /* struct session, by the 16 bytes of its id */

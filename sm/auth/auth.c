@@ -6,6 +6,8 @@
 #include "common/mem.h"
 #include "sm/auth/authorities.h"
 #include "sm/auth/guesses.h"
+#include "sm/auth/gssapi.h"
+#include "sm/auth/kerberos_conf.h"
 #include "sm/auth/sasl.h"
 
 #include <gnutls/crypto.h>
@@ -36,12 +38,13 @@ const char *auth_failure_name(enum auth_failure f)
 /* --- mechanisms ------------------------------------------------------------------------------- */
 
 /* Strongest first: with a channel binding before without, then by hash; PLAIN shows the password to
- * whoever holds the TLS key. libsasl2 has EXTERNAL built in. */
+ * whoever holds the TLS key. libsasl2 has EXTERNAL built in. GSSAPI shows nobody anything, but binds no channel. */
 static const struct auth_mechanism mechanisms[] = {
     { .name = "EXTERNAL", .base = "EXTERNAL", .is_external = true }, /* XEP-0178 §2: first */
     { "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", SCRAM_SHA_512, .is_scram = true, .is_plus = true },
     { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", SCRAM_SHA_256, .is_scram = true, .is_plus = true },
     { "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", SCRAM_SHA_1, .is_scram = true, .is_plus = true },
+    { "GSSAPI", "GSSAPI", .is_gssapi = true },
     { "SCRAM-SHA-512", "SCRAM-SHA-512", SCRAM_SHA_512, .is_scram = true },
     { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, .is_scram = true },
     { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, .is_scram = true },
@@ -95,17 +98,42 @@ bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth
 {
     if (m->is_scram && (!has_keys(facts) || is_left_out(m, facts)))
         return false;
+    if (m->is_gssapi && !facts->gssapi)
+        return false;
     return (!facts->mechanisms || is_among(facts->mechanisms, m->base)) &&
            !(facts->refused && is_among(facts->refused, m->base));
 }
 
+bool auth_mechanism_needs_tls(const struct auth_mechanism *m)
+{
+    return m->is_plain || m->is_gssapi;
+}
+
 bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts)
 {
-    if ((m->is_plus && !auth_has_binding(facts)) || (m->is_plain && !facts->is_tls))
+    if ((m->is_plus && !auth_has_binding(facts)) || (auth_mechanism_needs_tls(m) && !facts->is_tls))
         return false;
     if (m->is_external && !(facts->is_tls && facts->is_chain_good))
         return false;
     return auth_mechanism_is_allowed(m, facts);
+}
+
+/* Not offered here: because of the missing TLS (§6.5.4), or at all (§6.5.7). */
+enum auth_failure auth_mechanism_choose(struct str name, const struct auth_facts *facts,
+                                        const struct auth_mechanism **out_m,
+                                        const char **out_known)
+{
+    const struct auth_mechanism *m = auth_mechanism_find(name);
+
+    if (!m)
+        return AUTH_INVALID_MECHANISM;
+    *out_known = m->name;
+    if (!auth_mechanism_is_allowed(m, facts))
+        return AUTH_INVALID_MECHANISM;
+    *out_m = m;
+    if (auth_mechanism_needs_tls(m) && !facts->is_tls)
+        return AUTH_ENCRYPTION_REQUIRED;
+    return auth_mechanism_is_offered(m, facts) ? AUTH_OK : AUTH_INVALID_MECHANISM;
 }
 
 const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena)
@@ -198,7 +226,7 @@ void auth_tell_later(struct auth *a, struct list *ready_at)
 enum err auth_new(const struct auth_options *options, struct auth **out_auth, struct buf *why)
 {
     struct auth *a;
-    enum err e = auth_sasl_init(needed, why);
+    enum err e = auth_sasl_init(needed, options->keytab, why);
 
     if (e != ERR_OK)
         return e;
@@ -238,6 +266,7 @@ void auth_unref(struct auth *a)
     authorities_free(a->authorities);
     guesses_free(a->guesses);
     buf_fini(&a->unmarked);
+    auth_sasl_fini(); /* not before: threads of the pool may be in it */
     mem_wipe(a, sizeof *a);
     mem_free(a);
 }
@@ -254,5 +283,16 @@ void auth_free(struct auth *a)
     ASSERT(list_is_empty(&a->ready)); /* exchanges are freed first */
     a->is_closed = true;
     uv_close((uv_handle_t *)&a->turn, on_idle_closed);
-    auth_sasl_fini();
+}
+
+/* --- Kerberos --------------------------------------------------------------------------------- */
+
+enum err auth_prepare_gssapi(const char *default_realm, struct buf *why)
+{
+    return kerberos_conf_prepare(default_realm, why);
+}
+
+enum err auth_try_gssapi(const char *hostname, struct buf *why)
+{
+    return gssapi_try(hostname, why);
 }

@@ -28,6 +28,7 @@ struct auth_options {
     struct directories *directories; /* outlives the exchanges; NULL: none */
     const struct guesses_options *guesses; /* read by auth_new; NULL: nobody is told of budgets that are used up */
     int64_t scram_iterations; /* for keys that we make */
+    const char *keytab;       /* of GSSAPI; NULL: it is not known */
     const uint8_t *slot_key;  /* the cluster's, 16 bytes, read when an account is made (it may be filled after auth_new); NULL: slot 0 */
 };
 /* Registers the mechanisms and the credential plugin with libsasl2; once a process. why: one sentence. */
@@ -48,6 +49,19 @@ enum { AUTH_SOURCES = AUTH_SOURCE_DERIVED + 1 };
 /* "authPassword", "userPassword", "derived"; AUTH_SOURCE_NONE: anything else. */
 enum auth_source auth_source_find(const char *name);
 
+/* Before there are threads, and before auth_new, where there is a keytab: settings of the Kerberos library. Once a process.
+ * default_realm: any of those that are used. */
+NODISCARD enum err auth_prepare_gssapi(const char *default_realm, struct buf *why);
+/* Whether the keytab has keys for this service; waits for files, so only at start. why: what the library says. */
+NODISCARD enum err auth_try_gssapi(const char *hostname, struct buf *why);
+
+/* Kerberos, as a host has it. */
+struct auth_gssapi {
+    const char *hostname;       /* the service is xmpp/HOSTNAME */
+    const char *default_realm;  /* what auth_prepare_gssapi got */
+    const char *const *realms;  /* NULL-terminated: their principals are this host's people */
+};
+
 /* What the connection offers to the exchange. Borrowed for the call. */
 struct auth_facts {
     struct str host;      /* normalised; the realm */
@@ -59,6 +73,7 @@ struct auth_facts {
     enum auth_order order;           /* with directory: whether there are accounts of the store as well */
     enum auth_source sources[AUTH_SOURCES]; /* of the directory, in the order in which they are tried; none: PLAIN alone is known of its people */
     bool is_inside;                  /* the connection does not come through the DMZ */
+    const struct auth_gssapi *gssapi; /* NULL: not offered */
     const char *const *refused;    /* NULL-terminated: of these the ones that this connection is not offered; NULL: none */
     struct str address, c2s;       /* where guesses come from: the client's address as c2s claims it, and the c2s */
     struct str chain;        /* of the client's certificate, PEM, as c2s says that it was shown and proved; absent: none */
@@ -66,7 +81,7 @@ struct auth_facts {
 };
 
 /* The mechanisms to offer, strongest first, NULL-terminated, in the arena: EXTERNAL for a certificate that is good, -PLUS forms when there is
- * a channel binding, PLAIN only under TLS. */
+ * a channel binding, PLAIN and GSSAPI only under TLS. */
 const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena);
 
 enum auth_step { AUTH_CHALLENGE, AUTH_SUCCESS, AUTH_FAILED };

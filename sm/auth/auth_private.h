@@ -26,6 +26,7 @@ struct auth {
     uint32_t refs;                            /* the caller's, and one for all that is under way */
     struct buf unmarked;                      /* directories of which was said that they show no mark */
     uint8_t server_secret[AUTH_SECRET_BYTES]; /* salts of those who do not exist are made from it */
+    size_t gssapi_under_way;                  /* bytes that wait for a thread */
     uv_idle_t turn;                           /* runs while something is ready */
     struct list
         ready; /* exchanges whose answer came at once, and is told on the loop's next turn */
@@ -43,15 +44,23 @@ struct auth_mechanism {
     bool is_plus;
     bool is_plain;
     bool is_external;
+    bool is_gssapi;
 };
 
 /* NULL: no such name. */
 const struct auth_mechanism *auth_mechanism_find(struct str name);
-/* Whether this connection is offered it. PLAIN without TLS is not. */
+/* Those that are never begun without TLS. */
+bool auth_mechanism_needs_tls(const struct auth_mechanism *m);
+/* Whether this connection is offered it. */
 bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts);
 bool auth_mechanism_is_allowed(const struct auth_mechanism *m,
                                const struct auth_facts *facts); /* by the host */
 bool auth_has_binding(const struct auth_facts *facts);
+/* AUTH_OK and *out_m: it is offered here; else the condition. *out_known: its name, when we know it
+ * at all. */
+enum auth_failure auth_mechanism_choose(struct str name, const struct auth_facts *facts,
+                                        const struct auth_mechanism **out_m,
+                                        const char **out_known);
 
 /* A deep copy in the arena (facts.c). */
 void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, struct arena *arena);
@@ -78,5 +87,4 @@ void internal_check(struct auth *a, const struct scram_keys *keys, struct str pa
 void internal_derive(struct auth *a, const struct scram_keys *keys, size_t count,
                      struct str password,
                      void (*derived)(void *owner, const struct scram_keys *keys), void *owner);
-
 #endif

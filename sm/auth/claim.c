@@ -107,6 +107,14 @@ enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_f
     return check_authzid(out, arena);
 }
 
+enum auth_failure claim_make(const struct auth_facts *facts, struct str name, struct str authzid,
+                             struct arena *arena, struct claim *out)
+{
+    *out = (struct claim){ .first.user = name, .first.authzid = authzid };
+    name_account(facts, arena, out);
+    return check_authzid(out, arena);
+}
+
 bool claim_is_bound(struct claim *c, struct str binding)
 {
     struct buf bytes = { 0 }, text = { 0 };

@@ -22,6 +22,11 @@ struct claim {
 enum auth_failure claim_read(const struct auth_mechanism *m, const struct auth_facts *facts,
                              struct str message, struct arena *arena, struct claim *out);
 
+/* The same for a name that the mechanism itself has authenticated: whose account it is, and whether
+ * authzid (absent: none) is that account's. */
+enum auth_failure claim_make(const struct auth_facts *facts, struct str name, struct str authzid,
+                             struct arena *arena, struct claim *out);
+
 /* Whether c= of the client's last message, in base64, is its GS2 header and our binding: the client
  * sees the channel that we see. RFC 5802 §6, §7. If not, c->misbound says so. */
 bool claim_is_bound(struct claim *c, struct str binding);

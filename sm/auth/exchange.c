@@ -8,6 +8,7 @@
 #include "sm/auth/by_certificate.h"
 #include "sm/auth/by_directory.h"
 #include "sm/auth/chain.h"
+#include "sm/auth/gssapi.h"
 #include "sm/auth/keys.h"
 
 /* --- libsasl2 --------------------------------------------------------------------------------- */
@@ -284,12 +285,44 @@ static void begin_scram(struct auth_exchange *x)
     fetch(x);
 }
 
+/* --- tickets ---------------------------------------------------------------------------------- */
+
+static void on_gssapi(void *owner, const struct gssapi_answer *g)
+{
+    struct auth_exchange *x = owner;
+
+    if (!exchange_wake(x))
+        return;
+    x->result.claimed = arena_str(&x->arena, g->principal);
+    x->detail = g->detail ? arena_str(&x->arena, str_from(g->detail)).p : NULL;
+    x->is_known = g->step == AUTH_SUCCESS;
+    if (g->step == AUTH_CHALLENGE)
+        exchange_challenge(x, WANTS_FINAL, g->data);
+    else if (g->step == AUTH_FAILED)
+        exchange_fail(x, g->failure);
+    else
+        exchange_succeed(x, STR_NONE);
+}
+
+static void step_gssapi(struct auth_exchange *x, struct str message)
+{
+    if (!x->gssapi)
+        x->gssapi = gssapi_new(x->auth, &x->facts, &x->arena, &x->claim);
+    x->state = FETCHING;
+    x->is_waiting = true;
+    gssapi_step(x->gssapi, message, on_gssapi, x);
+}
+
 /* --- the client's first message --------------------------------------------------------------- */
 
 static void take_first(struct auth_exchange *x, struct str message)
 {
     enum auth_failure failure = AUTH_MALFORMED_REQUEST;
 
+    if (x->mechanism->is_gssapi) {
+        step_gssapi(x, message);
+        return;
+    }
     if (message.n <= FIRST_MESSAGE_MAX_BYTES) {
         buf_add(&x->message, message);
         failure = claim_read(x->mechanism, &x->facts, buf_str(&x->message), &x->arena, &x->claim);
@@ -324,29 +357,13 @@ struct auth_exchange *auth_exchange_new(struct auth *a, const struct auth_facts 
     return x;
 }
 
-/* Not offered here: because of the missing TLS (§6.5.4), or at all (§6.5.7). */
-static enum auth_failure choose_mechanism(struct auth_exchange *x, struct str name)
-{
-    const struct auth_mechanism *m = auth_mechanism_find(name);
-
-    if (!m)
-        return AUTH_INVALID_MECHANISM;
-    x->result.mechanism = m->name;
-    if (!auth_mechanism_is_allowed(m, &x->facts))
-        return AUTH_INVALID_MECHANISM;
-    x->mechanism = m;
-    if (m->is_plain && !x->facts.is_tls)
-        return AUTH_ENCRYPTION_REQUIRED;
-    return auth_mechanism_is_offered(m, &x->facts) ? AUTH_OK : AUTH_INVALID_MECHANISM;
-}
-
 void auth_start(struct auth_exchange *x, struct str mechanism, struct str initial)
 {
     enum auth_failure failure = AUTH_MALFORMED_REQUEST;
 
     x->is_in_call = true;
     if (x->state == WANTS_MECHANISM)
-        failure = choose_mechanism(x, mechanism);
+        failure = auth_mechanism_choose(mechanism, &x->facts, &x->mechanism, &x->result.mechanism);
     if (failure != AUTH_OK)
         exchange_fail(x, failure);
     else if (!str_is_set(initial))
@@ -361,6 +378,8 @@ void auth_respond(struct auth_exchange *x, struct str response)
     x->is_in_call = true;
     if (x->state == WANTS_FIRST)
         take_first(x, response);
+    else if (x->state == WANTS_FINAL && x->gssapi)
+        step_gssapi(x, response);
     else if (x->state == WANTS_FINAL)
         finish_scram(x, response);
     else
@@ -379,6 +398,7 @@ void auth_exchange_free(struct auth_exchange *x)
     if (x->is_waiting)
         return; /* a guess that is under way counts, whoever waits for it */
     exchange_settle(x, GUESSES_NOTHING);
+    gssapi_free(x->gssapi); /* not before: a thread may have it */
     mem_wipe(x->message.p, x->message.cap); /* the password of PLAIN */
     mem_wipe(x->secret.p, x->secret.cap);
     buf_fini(&x->message);

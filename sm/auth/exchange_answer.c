@@ -33,13 +33,14 @@ void auth_exchange_tell(struct list *ready_at)
 }
 
 /* What is no guess at a password does not count as one: our own failures, the client's giving up,
- * a channel binding that does not fit, which is refused before any proof is looked at, and groups,
- * which are asked for behind it, and a certificate. */
+ * a channel binding that does not fit, which is refused before any proof is looked at, groups,
+ * which are asked for behind it, a certificate and a ticket. */
 static bool is_counted(const struct auth_exchange *x, enum auth_failure f)
 {
-    bool is_external = x->mechanism && x->mechanism->is_external;
-
-    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound && !x->is_barred && !is_external;
+    if (x->mechanism && (x->mechanism->is_external || x->mechanism->is_gssapi))
+        return false;
+    return f != AUTH_TEMPORARY_AUTH_FAILURE && f != AUTH_ABORTED && !x->claim.misbound &&
+           !x->is_barred;
 }
 
 void exchange_fail(struct auth_exchange *x, enum auth_failure failure)

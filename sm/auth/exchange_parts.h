@@ -12,8 +12,8 @@ enum state {
     WANTS_MECHANISM,
     WANTS_FIRST, /* an empty challenge is out: all our mechanisms let the client begin */
     QUEUED,      /* others are at it: a budget has no room for one more guess at once */
-    FETCHING,    /* the store or the thread pool is at it */
-    WANTS_FINAL, /* the SCRAM challenge is out */
+    FETCHING,    /* the store, a directory or the thread pool is at it */
+    WANTS_FINAL, /* a challenge of SCRAM or GSSAPI is out */
     OVER,
 };
 
@@ -30,7 +30,7 @@ struct auth_exchange {
     struct guess guess;
     struct str response; /* SCRAM's last message, while it is to be looked at */
     bool is_known;      /* the keys are real */
-    const char *detail; /* what the directory said of a refusal */
+    const char *detail; /* what the directory or Kerberos said of a refusal */
     bool is_barred;     /* it is who it claims to be, and may not log in (from here) */
     struct str success; /* what libsasl2 says with success */
     bool is_expired;    /* … and are good for nothing but to be changed */
@@ -39,6 +39,7 @@ struct auth_exchange {
     struct buf secret;  /* for libsasl2, NUL-terminated */
     struct auth_sasl_answers answers;
     struct auth_sasl *sasl;
+    struct gssapi *gssapi; /* NULL: another mechanism */
     struct auth_result result;
     struct list ready_at;
     bool is_in_call; /* from auth_start or auth_respond: the answer must wait for the loop */

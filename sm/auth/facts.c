@@ -16,6 +16,19 @@ static const char *const *copy_names(struct arena *arena, const char *const *nam
     return copy;
 }
 
+static const struct auth_gssapi *copy_gssapi(struct arena *arena, const struct auth_gssapi *g)
+{
+    struct auth_gssapi *copy;
+
+    if (!g)
+        return NULL;
+    copy = arena_alloc(arena, sizeof *copy);
+    copy->hostname = arena_str(arena, str_from(g->hostname)).p;
+    copy->default_realm = arena_str(arena, str_from(g->default_realm)).p;
+    copy->realms = copy_names(arena, g->realms);
+    return copy;
+}
+
 void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, struct arena *arena)
 {
     out->host = arena_str(arena, facts->host);
@@ -27,6 +40,7 @@ void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, str
     out->directory = facts->directory ? arena_str(arena, str_from(facts->directory)).p : NULL;
     out->order = facts->order;
     memcpy(out->sources, facts->sources, sizeof out->sources);
+    out->gssapi = copy_gssapi(arena, facts->gssapi);
     out->refused = copy_names(arena, facts->refused);
     out->is_inside = facts->is_inside;
     out->access.log_in = copy_names(arena, facts->access.log_in);

@@ -8,16 +8,18 @@
 
 struct auth_sasl;
 
-/* Once before and once after all exchanges of a process (they nest). why: one sentence.
- * names: mechanisms that must be there, NULL-terminated. ERR_UNSUPPORTED when libsasl2 lacks one.
- */
-NODISCARD enum err auth_sasl_init(const char *const *names, struct buf *why);
+/* Once before and once after all exchanges of a process (they nest), on the loop's thread. why: one
+ * sentence. names: mechanisms that must be there, NULL-terminated. ERR_UNSUPPORTED when libsasl2
+ * lacks one.
+ * keytab: with it the plugin of GSSAPI is loaded, and uses this file; NULL: it is not. */
+NODISCARD enum err auth_sasl_init(const char *const *names, const char *keytab, struct buf *why);
 void auth_sasl_fini(void);
 
 /* What the exchange is told when it asks. All of it is borrowed until auth_sasl_free. */
 struct auth_sasl_answers {
-    const char *host;
-    const char *secret;       /* RFC 5803, of this mechanism; NULL for PLAIN */
+    const char *host;         /* of GSSAPI: the second part of the service's principal */
+    bool is_gssapi;           /* names come from libsasl2, and no security layer goes with them */
+    const char *secret;       /* RFC 5803, of this mechanism; NULL for others */
     bool is_password_right;   /* of PLAIN: checked already */
     const char *binding_name; /* "tls-exporter", or NULL */
     struct str binding;       /* its bytes */
@@ -32,9 +34,20 @@ enum auth_sasl_step { AUTH_SASL_CHALLENGE, AUTH_SASL_SUCCESS, AUTH_SASL_REFUSED,
 
 /* The client's first message, then each later one. out_data: borrowed until the next call; absent
  * when there is none. AUTH_SASL_REFUSED: what the client sent was wrong in form or in fact,
- * libsasl2 does not say which. AUTH_SASL_BROKEN: our side failed. */
+ * libsasl2 does not say which. AUTH_SASL_BROKEN: our side failed. Those of GSSAPI read files, and
+ * may run in any thread, one at a time for each exchange. */
 enum auth_sasl_step auth_sasl_start(struct auth_sasl *s, const char *mechanism, struct str message,
                                     struct str *out_data);
 enum auth_sasl_step auth_sasl_step(struct auth_sasl *s, struct str message, struct str *out_data);
+
+/* --- of GSSAPI; all borrowed until the next call ------------------------------------------------ */
+
+/* Whether libsasl2 called the last refusal a failure, and not the client's fault. */
+bool auth_sasl_has_failed(const struct auth_sasl *s);
+/* What it said about it, for a log; may be empty. */
+struct str auth_sasl_reason(const struct auth_sasl *s);
+/* Of a success: who the client is, and on whose behalf, as sent; absent: nobody else's. */
+struct str auth_sasl_authcid(const struct auth_sasl *s);
+struct str auth_sasl_authzid(const struct auth_sasl *s);
 
 #endif

@@ -68,11 +68,11 @@ class Kdc:
             self.close()
             raise
 
-    def _configure(self, mark):
+    def _configure(self, mark, libdefaults=""):
         port = free_port()
         kdc_conf, conf = self.folder / f"kdc{mark}.conf", self.folder / f"krb5{mark}.conf"
         kdc_conf.write_text(KDC_CONF.format(realm=self.realm, port=port, dir=self.folder))
-        conf.write_text(KRB5_CONF.format(realm=self.realm, port=port))
+        conf.write_text(KRB5_CONF.format(realm=self.realm, port=port).replace("[libdefaults]", f"[libdefaults]\n{libdefaults}"))
         return port, conf, kdc_conf
 
     def environment(self, ccache=None, conf=None, **more):
@@ -85,10 +85,10 @@ class Kdc:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def _spawn(self, port, kdc_conf, *options):
+    def _spawn(self, port, kdc_conf, *options, conf=None):
         process = subprocess.Popen(["/usr/sbin/krb5kdc", "-n", "-r", self.realm, *options], stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, cwd=self.folder,
-                                   env=dict(self.environment(), KRB5_KDC_PROFILE=str(kdc_conf)))
+                                   env=dict(self.environment(conf=conf), KRB5_KDC_PROFILE=str(kdc_conf)))
         self.processes.append(process)
         deadline = time.monotonic() + 20
         while True:
@@ -103,12 +103,15 @@ class Kdc:
         self.process = self._spawn(self.port, self.kdc_conf)
         return self
 
-    def shifted(self, seconds):
-        """Another KDC of the same realm whose clock is that far from ours; returns the krb5.conf with which it is asked.
-        The tickets that it gives, and the clients that use them, believe it."""
-        port, conf, kdc_conf = self._configure(f"{seconds:+d}")
-        self._spawn(port, kdc_conf, "-T", str(seconds))
+    def variant(self, mark, *options, libdefaults=""):
+        """Another KDC of the same realm; returns the krb5.conf, with these settings, by which both go."""
+        port, conf, kdc_conf = self._configure(mark, libdefaults)
+        self._spawn(port, kdc_conf, *options, conf=conf)
         return conf
+
+    def shifted(self, seconds):
+        """One whose clock is that far from ours. The tickets that it gives, and the clients that use them, believe it."""
+        return self.variant(f"{seconds:+d}", "-T", str(seconds))
 
     def log(self):
         path = self.folder / "kdc.log"
