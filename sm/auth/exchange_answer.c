@@ -112,6 +112,17 @@ static void ask_groups(struct auth_exchange *x)
     access_ask(d, &name, &x->facts.access, false, on_access, x);
 }
 
+/* A proof that was no guess tells as well as a password that this is the account's place. */
+static void know_place(struct auth_exchange *x)
+{
+    struct guesses_who who = { .account = x->claim.account,
+                               .address = x->facts.address,
+                               .c2s = x->facts.c2s };
+
+    if (x->mechanism->is_external || x->mechanism->is_gssapi)
+        guesses_know(x->auth->guesses, &who, uv_now(x->auth->loop));
+}
+
 /* The last check of all, against a slip in any other: invented keys open nothing. */
 void exchange_succeed(struct auth_exchange *x, struct str data)
 {
@@ -124,6 +135,7 @@ void exchange_succeed(struct auth_exchange *x, struct str data)
         return;
     }
     exchange_settle(x, GUESSES_RIGHT); /* whatever the groups say */
+    know_place(x);
     x->success = data;
     x->result.may_outside = true;
     if (x->facts.directory && !x->claim.is_stores && x->auth->directories &&

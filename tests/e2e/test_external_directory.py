@@ -69,6 +69,18 @@ def test_who_is_not_in_the_directory_is_refused_though_the_certificate_is_good(s
     assert not site.cluster.events("sm-1", "account-added", account=f"leaver@{DOMAIN}")
 
 
+@pytest.mark.parametrize("attribute,value,expected", [("pwdAccountLockedTime", "000001010000Z", "account-disabled"),
+                                                      ("pwdReset", "TRUE", "credentials-expired")])
+def test_what_the_entry_says_of_its_account_counts_though_the_certificate_is_good(site, attribute, value, expected):
+    name = "state-" + attribute.lower()
+    site.slapd.add_person(name)
+    site.slapd.change(name, attribute, value)
+    assert condition(external(site.client(name))) == expected
+    assert not site.cluster.events("sm-1", "account-added", account=f"{name}@{DOMAIN}")
+    site.slapd.change(name, attribute, value, verb="delete")
+    assert local(external(site.client(name))) == "success"
+
+
 def test_a_directory_that_is_away_is_a_temporary_failure(site):
     site.slapd.add_person("tybalt")
     client = site.client("tybalt")

@@ -375,6 +375,12 @@ def test_people_of_a_directory_get_accounts_that_are_their_entries(new_cluster, 
     assert log_in() == "success"
     assert cluster.wait_event("sm-1", "account-added", account="juliet@localhost")["by"] == "directory"
     assert log_in() == "success"
+    for attribute, value, expected in (("pwdAccountLockedTime", "000001010000Z", "account-disabled"),
+                                       ("pwdReset", "TRUE", "credentials-expired")):
+        slapd.change("juliet", attribute, value)
+        assert log_in() == expected, "the ticket is good; what its entry says of the account counts"
+        slapd.change("juliet", attribute, value, verb="delete")
+        assert log_in() == "success"
     slapd.delete("juliet")
     assert log_in() == "not-authorized"
     slapd.add_person("juliet")
