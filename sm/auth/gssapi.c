@@ -30,6 +30,7 @@ struct gssapi {
     struct buf message, data, detail;
     struct str principal; /* absent: not known yet */
     enum auth_sasl_step step; /* what libsasl2 said of it */
+    bool has_pipe; /* … which was not asked: the keytab is no file */
     gssapi_done_fn *done;
     void *owner;
 };
@@ -214,6 +215,9 @@ static void run(uv_work_t *work)
     struct gssapi *g = work->data;
     struct str data = STR_NONE, message = buf_str(&g->message);
 
+    g->has_pipe = g->awaited == REQUEST && !auth_sasl_may_read_keytab();
+    if (g->has_pipe)
+        return;
     g->step = g->awaited == REQUEST ? auth_sasl_start(g->sasl, "GSSAPI", message, &data)
                                     : auth_sasl_step(g->sasl, message, &data);
     buf_clear(&g->data);
@@ -226,7 +230,13 @@ static void on_run(uv_work_t *work, int status)
 
     ASSERT(status == 0); /* we cancel nothing */
     g->auth->gssapi_under_way -= weight(g);
-    answer_step(g);
+    if (g->has_pipe) {
+        log_error("the keytab is no regular file",
+                  kv_text("hostname", g->facts->gssapi->hostname));
+        fail(g, AUTH_TEMPORARY_AUTH_FAILURE, "the keytab is no regular file");
+    } else {
+        answer_step(g);
+    }
 }
 
 static bool is_expected(const struct gssapi *g, struct str message)

@@ -10,6 +10,7 @@
 
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 enum {
@@ -397,6 +398,13 @@ enum auth_sasl_step auth_sasl_step(struct auth_sasl *s, struct str message, stru
 }
 
 /* --- GSSAPI ------------------------------------------------------------------------------------- */
+
+bool auth_sasl_may_read_keytab(void)
+{
+    struct stat st;
+
+    return !process.keytab || stat(process.keytab, &st) != 0 || S_ISREG(st.st_mode);
+}
 
 bool auth_sasl_has_failed(const struct auth_sasl *s)
 {

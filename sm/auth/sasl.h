@@ -13,6 +13,9 @@ struct auth_sasl;
  * lacks one.
  * keytab: with it the plugin of GSSAPI is loaded, and uses this file; NULL: it is not. */
 NODISCARD enum err auth_sasl_init(const char *const *names, const char *keytab, struct buf *why);
+/* Waits for the file system. false: what is in the keytab's place is no regular file, such as a pipe,
+ * which would hold whoever reads it for ever. One that is missing is the library's to tell. */
+bool auth_sasl_may_read_keytab(void);
 void auth_sasl_fini(void);
 
 /* What the exchange is told when it asks. All of it is borrowed until auth_sasl_free. */
