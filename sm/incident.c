@@ -8,6 +8,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/datetime.h"
+#include "sm/auth/auth.h"
+#include "sm/auth/guesses.h"
 #include "sm/incident_since.h"
 #include "sm/peers.h"
 #include "sm/session.h"
@@ -80,7 +82,8 @@ static void finish(struct incident *i)
     audit("incident", kv_str("c2s", i->c2s), kv_str("since", datetime_text(i->since_us, &i->arena)),
           kv_text("dry_run", i->is_dry_run ? "yes" : "no"), kv_u64("accounts", i->by_account.count),
           kv_u64("sessions_ended", i->ended), kv_u64("tokens_revoked", i->tokens),
-          kv_u64("passwords_to_change", i->must_change), kv_u64("passwords_expired", i->expired));
+          kv_u64("passwords_to_change", i->must_change), kv_u64("passwords_expired", i->expired),
+          kv_u64("derived_keys_dropped", i->keys), kv_u64("places_forgotten", i->places));
     incident_write_sentences(i);
     answer(i, CTL_OK);
 }
@@ -122,8 +125,13 @@ static bool end_session(struct incident *i, const struct incident_session *id)
     return true;
 }
 
+/* Who logged in through it is known at the address that it claimed, and has a budget of guesses
+ * there that strangers cannot use up: it may have been the attacker, with a password that it read.
+ * After the sessions, so that none of theirs makes it known again. */
 static void begin_writing(struct incident *i)
 {
+    if (!i->is_dry_run)
+        i->places = guesses_forget_c2s(auth_guesses(i->sm->auth), i->c2s);
     i->step = INCIDENT_WRITING;
     i->at = 0;
     incident_write_facts(i);
@@ -167,6 +175,34 @@ static void on_expired(void *owner, enum err e, int64_t changes)
         free_when_done(i);
 }
 
+static void on_dropped(void *owner, enum err e, int64_t changes)
+{
+    struct incident_use *u = owner;
+    struct incident *i = u->incident;
+
+    i->pending--;
+    i->e = e != ERR_OK ? e : i->e;
+    if (e == ERR_OK && changes > 0) {
+        u->had_derived = true;
+        i->keys++;
+        audit("derived-keys-dropped", kv_str("account", u->account), kv_text("reason", "incident"));
+    }
+    if (i->is_answered)
+        free_when_done(i);
+}
+
+/* Keys that were derived from a directory's password open the account from outside to whoever read
+ * that password; a login inside, with another one, makes new ones. */
+static void drop_derived(struct incident *i, struct incident_use *u)
+{
+    struct store_tx *tx = store_begin(i->sm->store);
+
+    store_add(tx, STORE_SECRET_DROP);
+    store_bind_text(tx, u->account);
+    i->pending++;
+    store_submit(tx, on_dropped, u);
+}
+
 static void expire(struct incident *i, const struct incident_use *u)
 {
     struct store_tx *tx = store_begin(i->sm->store);
@@ -188,9 +224,12 @@ static void expire_some(struct incident *i)
         return;
     }
     while (i->pending < EXPIRES_A_TURN && i->at < i->by_account.count) {
-        if (i->uses[i->at]->must_change)
-            expire(i, i->uses[i->at]);
-        i->at++;
+        struct incident_use *u = i->uses[i->at++];
+
+        if (u->must_change && i->may_expire)
+            expire(i, u);
+        if (u->must_change)
+            drop_derived(i, u);
     }
     if (i->pending == 0 && i->at == i->by_account.count)
         begin_ending(i);
@@ -221,6 +260,7 @@ static struct incident_use *add_use(struct incident *i, struct str account)
 {
     struct incident_use *u = mem_new(struct incident_use);
 
+    u->incident = i;
     u->account = arena_str(&i->arena, account);
     if (i->by_account.count == i->cap) {
         i->cap = i->cap ? i->cap * 2 : 64;
@@ -283,11 +323,9 @@ static void listed(struct incident *i)
         answer(i, CTL_NO_SUCH);
         return;
     }
-    i->step = i->may_expire && !i->is_dry_run ? INCIDENT_EXPIRING : INCIDENT_ENDING;
+    i->step = INCIDENT_EXPIRING;
     if (i->is_dry_run)
         begin_writing(i);
-    else if (i->step == INCIDENT_ENDING)
-        begin_ending(i);
     uv_idle_start(&i->turn, on_turn);
 }
 

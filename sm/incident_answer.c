@@ -11,7 +11,8 @@ void incident_write_use(const struct incident *i, const struct incident_use *u)
                                  datetime_text(u->last_us, &arena),
                                  arena_printf(&arena, "%llu", (unsigned long long)u->sessions),
                                  u->must_change ? STR("change") : STR("keep"),
-                                 u->must_change ? datetime_text(u->plain_us, &arena) : STR_NONE };
+                                 u->must_change ? datetime_text(u->plain_us, &arena) : STR_NONE,
+                                 u->had_derived ? STR("dropped") : STR_NONE };
 
     ctl_row(i->request, cells);
     arena_fini(&arena);
@@ -19,8 +20,8 @@ void incident_write_use(const struct incident *i, const struct incident_use *u)
 
 void incident_write_facts(struct incident *i)
 {
-    static const char *const columns[] = { "account",  "first_use", "last_use", "sessions",
-                                           "password", "in_clear",  NULL };
+    static const char *const columns[] = { "account",  "first_use", "last_use",     "sessions",
+                                           "password", "in_clear",  "derived_keys", NULL };
     struct ctl_request *r = i->request;
 
     ctl_field(r, "c2s", i->c2s);
@@ -31,6 +32,8 @@ void incident_write_facts(struct incident *i)
     ctl_field_u64(r, "tokens_revoked", i->tokens);
     ctl_field_u64(r, "passwords_to_change", i->must_change);
     ctl_field_u64(r, "passwords_expired", i->expired);
+    ctl_field_u64(r, "derived_keys_dropped", i->keys);
+    ctl_field_u64(r, "places_forgotten", i->places);
     ctl_columns(r, columns);
 }
 

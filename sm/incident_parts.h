@@ -8,10 +8,11 @@
 
 /* What one account did with the c2s. */
 struct incident_use {
+    struct incident *incident;
     struct str account; /* in the arena */
     int64_t first_us, last_us, plain_us;
     uint64_t sessions;
-    bool must_change;
+    bool must_change, had_derived; /* SCRAM keys derived from a directory's password: dropped */
 };
 
 struct incident_session {
@@ -32,7 +33,7 @@ struct incident {
     size_t session_count, session_cap;
     enum { INCIDENT_LISTING, INCIDENT_EXPIRING, INCIDENT_ENDING, INCIDENT_WRITING } step;
     size_t at; /* how far the step is */
-    uint64_t must_change, expired, ended, tokens;
+    uint64_t must_change, expired, ended, tokens, places, keys;
     uint32_t pending; /* of the store */
     enum err e;
     uv_idle_t turn;

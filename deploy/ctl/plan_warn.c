@@ -45,6 +45,15 @@ static void list_outer(const struct plan *p, struct buf *out)
             buf_printf(out, "%s%.*s", out->n ? ", " : "", STR_ARG(p->nodes[i].name));
 }
 
+static bool has_inner(const struct plan *p)
+{
+    for (size_t i = 0; i < p->node_count; i++)
+        if (p->nodes[i].role == PLAN_C2S && plan_is_inside(p, &p->nodes[i]))
+            return true;
+    return false;
+}
+
+/* People of a directory may well log in inside alone: that is told (warn_mechanisms). */
 enum err plan_check_mechanisms(const struct plan *p, struct buf *why)
 {
     const struct plan_domain_conf *domains = p->conf->domains.items;
@@ -52,7 +61,7 @@ enum err plan_check_mechanisms(const struct plan *p, struct buf *why)
     enum err e = ERR_OK;
 
     list_outer(p, &outer);
-    for (size_t i = 0; i < p->conf->domains.count && outer.n > 0; i++) {
+    for (size_t i = 0; i < p->conf->domains.count && outer.n > 0 && !has_inner(p); i++) {
         if (!offers_nothing(&domains[i]))
             continue;
         buf_printf(
@@ -72,7 +81,13 @@ static void warn_mechanisms(const struct plan *p, struct buf *out)
     struct buf outer = { 0 };
 
     list_outer(p, &outer);
-    for (size_t i = 0; i < p->conf->domains.count && outer.n > 0; i++)
+    for (size_t i = 0; i < p->conf->domains.count && outer.n > 0; i++) {
+        if (offers_nothing(&domains[i]))
+            buf_printf(
+                out,
+                "NOTE: domain %s: nobody can log in through %.*s: PLAIN and EXTERNAL are off "
+                "there unless mechanisms_dmz names them.\n",
+                domains[i].name, STR_ARG(buf_str(&outer)));
         for (size_t k = 0; k < ARRAY_LEN(exposures); k++)
             if (has(&domains[i].mechanisms_dmz, exposures[k].mechanism))
                 buf_printf(out,
@@ -80,6 +95,7 @@ static void warn_mechanisms(const struct plan *p, struct buf *out)
                            "these over %s.\n",
                            domains[i].name, exposures[k].mechanism, STR_ARG(buf_str(&outer)),
                            exposures[k].theft);
+    }
     buf_fini(&outer);
 }
 

@@ -216,3 +216,8 @@ void guesses_know(struct guesses *g, const struct guesses_who *who, uint64_t now
     guesses_address(who->address, address);
     guesses_known_add(g->known, who->account, str_from(address), who->c2s, now_ms);
 }
+
+size_t guesses_forget_c2s(struct guesses *g, struct str c2s)
+{
+    return guesses_known_forget_c2s(g->known, c2s);
+}

@@ -117,6 +117,10 @@ void guesses_end(struct guess *guess, enum guesses_outcome outcome, uint64_t now
 /* As after a login: of a session that outlived a restart. */
 void guesses_know(struct guesses *g, const struct guesses_who *who, uint64_t now_ms);
 
+/* Of a c2s that was taken over: nobody is known any more through it. Returns how many places of
+ * accounts that were. What it counted is not touched. */
+size_t guesses_forget_c2s(struct guesses *g, struct str c2s);
+
 /* Buckets with wrong guesses in them, in no order. */
 void guesses_each(struct guesses *g, uint64_t now_ms,
                   void (*each)(void *owner, const struct guesses_state *state), void *owner);

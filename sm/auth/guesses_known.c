@@ -57,7 +57,7 @@ void guesses_address(struct str text, char out_address[GUESSES_ADDRESS_BYTES])
 /* --- places ---------------------------------------------------------------------------------- */
 
 struct place {
-    uint64_t hash, at_ms;
+    uint64_t hash, c2s, at_ms; /* hash: of c2s and address; c2s: of it alone */
     bool is_used;
 };
 
@@ -159,7 +159,9 @@ void guesses_known_add(struct guesses_known *k, struct str account, struct str a
 
     if (!p)
         p = make(k, account);
-    *choose(p, hash) = (struct place){ .hash = hash, .at_ms = now_ms, .is_used = true };
+    *choose(p, hash) = (struct place){
+        .hash = hash, .c2s = table_siphash(k->key, c2s), .at_ms = now_ms, .is_used = true
+    };
     list_remove(&p->at);
     list_push_back(&k->by_age, &p->at);
 }
@@ -180,4 +182,21 @@ bool guesses_known_has(const struct guesses_known *k, struct str account, struct
             return now_ms - at->at_ms <= within_ms;
     }
     return false;
+}
+
+size_t guesses_known_forget_c2s(struct guesses_known *k, struct str c2s)
+{
+    uint64_t hash = table_siphash(k->key, c2s);
+    size_t count = 0;
+    struct person *p;
+
+    for (size_t at = 0; (p = table_next(&k->people, &at));) {
+        for (size_t i = 0; i < GUESSES_PLACES; i++) {
+            if (p->places[i].is_used && p->places[i].c2s == hash) {
+                p->places[i] = (struct place){ 0 };
+                count++;
+            }
+        }
+    }
+    return count;
 }

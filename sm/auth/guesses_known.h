@@ -16,5 +16,8 @@ void guesses_known_add(struct guesses_known *k, struct str account, struct str a
 /* within_ms: no longer ago than this. */
 bool guesses_known_has(const struct guesses_known *k, struct str account, struct str address,
                        struct str c2s, uint64_t now_ms, uint64_t within_ms);
+/* Nobody is known any more through this c2s. Returns how many places that were. Looks at all
+ * accounts: for administrators, not for logins. */
+size_t guesses_known_forget_c2s(struct guesses_known *k, struct str c2s);
 
 #endif

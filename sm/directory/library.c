@@ -7,6 +7,7 @@
 #include <lber.h>
 #include <ldap.h>
 #include <malloc.h>
+#include <resolv.h>
 #include <sasl/sasl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,24 @@ static void *get_larger(void *p, ber_len_t n, void *context)
     return new;
 }
 
+/* libldap's first call looks up the machine's own name (it stands for "localhost" in certificates).
+ * What /etc/hosts says will do: no name server is asked, which may be down, or none of ours. The
+ * resolver's state is this thread's. */
+static int start_without_dns(void)
+{
+    int version = LDAP_VERSION3, servers = 0, rc;
+    bool is_open = res_init() == 0;
+
+    if (is_open) {
+        servers = _res.nscount;
+        _res.nscount = 0;
+    }
+    rc = ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version);
+    if (is_open)
+        _res.nscount = servers;
+    return rc;
+}
+
 static bool is_ready;
 
 bool directory_library_is_ready(void)
@@ -65,11 +84,10 @@ bool directory_library_is_ready(void)
 void directory_library_init(void)
 {
     static BerMemoryFunctions functions = { get, get_zeroed, get_larger, wipe_free };
-    int version = LDAP_VERSION3;
 
     ASSERT(ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &functions) == LBER_OPT_SUCCESS);
     setenv("LDAPNOINIT", "1", 1);
-    ASSERT(ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) == LDAP_OPT_SUCCESS);
+    ASSERT(start_without_dns() == LDAP_OPT_SUCCESS);
     ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
     is_ready = true;
 }

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import time
 
+import directory
 import pages
 import price
 import servers
@@ -143,7 +144,9 @@ def check(results, baseline):
     return is_good
 
 
-SPLIT = "split"  # not of one server: price.py
+# Not of one server: price.py, directory.py.
+SPLIT, DIRECTORY = "split", "directory"
+APART = {SPLIT: price, DIRECTORY: directory}
 
 
 def chosen(known):
@@ -158,14 +161,14 @@ def chosen(known):
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--servers", type=chosen(servers.ALL), default=list(servers.ALL))
-    parser.add_argument("--measures", type=chosen([*MEASURES, SPLIT]), default=[*MEASURES, SPLIT])
-    parser.add_argument("--seconds", type=int, default=15, help="of messages, latency, and each run of split")
-    parser.add_argument("--rounds", type=int, default=5, help="of split: runs on Unix sockets and on TLS, in turns")
+    parser.add_argument("--measures", type=chosen([*MEASURES, *APART]), default=[*MEASURES, *APART])
+    parser.add_argument("--seconds", type=int, default=15, help="of messages, latency, and each run of split and directory")
+    parser.add_argument("--rounds", type=int, default=5, help="of split and directory: runs of both kinds, in turns")
     parser.add_argument("--logins", type=int, default=2000)
     parser.add_argument("--idle", type=int, default=5000, help="connections")
     parser.add_argument("--contacts", type=int, default=1050, help="connections that have contacts; a multiple of 21")
     parser.add_argument("--rows", type=int, default=1000000, help="of pages: messages in the archive")
-    parser.add_argument("--check", action="store_true", help="compare with baseline.json; a target that split missed fails, too")
+    parser.add_argument("--check", action="store_true", help="compare with baseline.json; a target that split or directory missed fails, too")
     parser.add_argument("--json", type=pathlib.Path, help="write all figures to this file")
     return parser.parse_args()
 
@@ -173,13 +176,13 @@ def options():
 def main():
     args = options()
     prepare()
-    with_split = SPLIT in args.measures and "sallyport" in args.servers
-    args.measures = [m for m in args.measures if m != SPLIT]
+    apart = [m for m in APART if m in args.measures and "sallyport" in args.servers]
+    args.measures = [m for m in args.measures if m not in APART]
     results = {name: measure_server(name, args) for name in args.servers if args.measures}
     is_good = True
-    if with_split:
-        results[SPLIT] = price.measure(args)
-        is_good = price.report(results[SPLIT])
+    for name in apart:
+        results[name] = APART[name].measure(args)
+        is_good &= APART[name].report(results[name])
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
     if args.check and not (check(results, json.loads((HERE / "baseline.json").read_text())) and is_good):

@@ -19,7 +19,7 @@ class Load:
     """`with Load(…) as load:` runs one generator until the block ends."""
 
     def __init__(self, server, scenario, **options):
-        words = [w for name, value in options.items() for w in (f"--{name.replace('_', '-')}", str(value))]
+        words = [w for name, value in options.items() for w in (f"--{name.replace('_', '-')}", str(value)) if w]
         self.process = subprocess.Popen([str(servers.ROOT / "build/release/bench/load"), "--connect", server.connect, "--ca", server.ca,
                                          "--password", servers.PASSWORD, *words, scenario], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

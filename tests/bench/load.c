@@ -123,7 +123,8 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
         { "seconds", 1, NULL, 's' },     { "rate", 1, NULL, 'r' },
         { "body", 1, NULL, 'b' },        { "sha1", 0, NULL, '1' },
         { "no-presence", 0, NULL, 'x' }, { "first", 1, NULL, 'o' },
-        { "contacts", 1, NULL, 'k' },    { NULL, 0, NULL, 0 },
+        { "contacts", 1, NULL, 'k' },    { "plain", 0, NULL, 'P' },
+        { NULL, 0, NULL, 0 },
     };
     int option;
 
@@ -171,6 +172,9 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
         case '1':
             l->is_sha256 = false;
             break;
+        case 'P':
+            l->is_plain = true;
+            break;
         case 'x':
             l->sends_presence = false;
             break;
@@ -189,6 +193,7 @@ int main(int argc, char **argv)
     } scenarios[] = {
         { "login", scenario_login }, { "messages", scenario_messages }, { "rate", scenario_rate },
         { "idle", scenario_idle },   { "contacts", scenario_contacts },
+        { "knock", scenario_knock },
     };
     struct load l = { .loop = uv_default_loop(),
                       .domain = "localhost",
@@ -228,6 +233,6 @@ int main(int argc, char **argv)
             scenarios[i].run(&l);
             return uv_run(l.loop, UV_RUN_DEFAULT);
         }
-    fprintf(stderr, "load: which scenario? login, messages, rate, idle, contacts\n");
+    fprintf(stderr, "load: which scenario? login, messages, rate, idle, contacts, knock\n");
     return 2;
 }

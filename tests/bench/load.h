@@ -11,7 +11,7 @@ struct load {
     struct net_address *addresses; /* users are spread over them */
     int address_count;
     const char *domain, *prefix, *password, *scenario;
-    bool is_sha256, sends_presence, gets_roster;
+    bool is_plain, is_sha256, sends_presence, gets_roster;
     int users, first; /* accounts PREFIX<first> to PREFIX<first + users - 1> */
     int in_flight, window, seconds, rate, body_bytes, contacts;
     struct user_events events;
@@ -33,6 +33,7 @@ void load_quit(struct load *l);
 void scenario_login(struct load *l);    /* connect … bind, close, again: logins per second */
 void scenario_messages(struct load *l); /* pairs with a window: messages per second */
 void scenario_rate(struct load *l);     /* a given rate: latency */
+void scenario_knock(struct load *l);    /* logins at a given rate, however long each takes */
 void scenario_idle(struct load *l);     /* connections that do nothing */
 void scenario_contacts(
     struct load *l); /* everyone of a group of contacts + 1 subscribes to all others of it */

@@ -69,11 +69,11 @@ class Server:
 
 
 class Sallyport(Server):
-    links, layout, archive, store = "unix", "a", "off", "sqlite"
+    links, layout, archive, store, auth = "unix", "a", "off", "sqlite", "internal"
 
     def start(self):
         self.run("up", "--port-base", "0", "--links", self.links, "--layout", self.layout, "--bin", ROOT / "build/release", "--log-level", "warn",
-                 "--archive", self.archive, "--store", self.store)
+                 "--archive", self.archive, "--store", self.store, "--auth", self.auth)
         accounts = self.dir / "users"
         accounts.write_text("".join(f"u{i} {PASSWORD}\n" for i in range(self.users)))
         self.run("adduser", "--file", accounts)

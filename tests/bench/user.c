@@ -53,12 +53,33 @@ static void open_stream(struct user *u)
     send_text(u, text);
 }
 
+static void begin_plain(struct user *u, const char *name)
+{
+    struct buf message = { 0 }, out = { 0 };
+
+    buf_add_char(&message, '\0');
+    buf_add(&message, str_from(name));
+    buf_add_char(&message, '\0');
+    buf_add(&message, str_from(u->load->password));
+    buf_add(&out, STR("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"));
+    buf_add_base64(&out, buf_str(&message));
+    buf_add(&out, STR("</auth>"));
+    conn_write(u->conn, buf_str(&out));
+    buf_fini(&message);
+    buf_fini(&out);
+    u->phase = USER_SASL;
+}
+
 static void begin_sasl(struct user *u)
 {
     struct buf first = { 0 }, out = { 0 };
     char name[64];
 
     snprintf(name, sizeof name, "%s%d", u->load->prefix, u->number);
+    if (u->load->is_plain) {
+        begin_plain(u, name);
+        return;
+    }
     scram_first(&u->scram, name, u->load->is_sha256, &first);
     buf_printf(&out, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='%s'>",
                u->load->is_sha256 ? "SCRAM-SHA-256" : "SCRAM-SHA-1");

@@ -36,11 +36,13 @@ HOST = 'host "{name}" {{ zone = "{zone}" address = {{"{v4}", "{v6}"}} }}'
 
 
 class Split:
-    """layout: a or b. domain, c2s, sm, router_settings: further words of those sections. more: further sections."""
+    """layout: a or b. domain, c2s, sm, router_settings: further words of those sections. more: further sections.
+    Any of these may be a function of Network.address.
+    others: {name: zone} of further machines, with nothing of ours; domains: all that the certificate is for."""
 
-    def __init__(self, layout, domain="", more="", **settings):
-        self.layout = layout
-        self.network = Network(HOSTS)
+    def __init__(self, layout, domain="", more="", others=None, domains=(DOMAIN,), **settings):
+        self.layout, self.domains = layout, domains
+        self.network = Network({**HOSTS, **(others or {})})
         self.clients = []
         try:
             self.folder = self.network.folder / "planning"
@@ -58,14 +60,15 @@ class Split:
 
     @property
     def hosts(self):
-        return self.network.hosts
+        return {n: self.network.hosts[n] for n in HOSTS}
 
     def describe(self, domain, more, settings):
         address = self.network.address
         hosts = "\n".join(HOST.format(name=n, zone=z, v4=address(n), v6=address(n, 6)) for n, z in HOSTS.items())
-        words = dict(dict.fromkeys(("c2s", "router_settings", "sm"), ""), **settings)
+        words = dict(dict.fromkeys(("c2s", "router_settings", "sm"), ""), **settings, more=more)
+        words = {k: w(address) if callable(w) else w for k, w in words.items()}
         router = "core-1" if self.layout == "a" else "gate-1"
-        (self.folder / "cluster.conf").write_text(CONF.format(hosts=hosts, router=router, domain=domain, more=more, **words))
+        (self.folder / "cluster.conf").write_text(CONF.format(hosts=hosts, router=router, domain=domain, **words))
         (self.folder / "passphrase").write_text(PASSPHRASE + "\n")
         (self.folder / "passphrase").chmod(0o600)
 
@@ -76,11 +79,12 @@ class Split:
         return done.stdout
 
     def certificate(self):
-        """The domain's: a CA of clients, one certificate."""
+        """The domains': a CA of clients, one certificate."""
+        names = "".join(f'dns_name = "{d}"\n' for d in self.domains)
         tls = self.folder / "tls"
         tls.mkdir()
         run = lambda *args: subprocess.run(["certtool", *map(str, args)], check=True, capture_output=True)
-        for name, template in (("ca", "ca\ncert_signing_key\n"), (DOMAIN, f'dns_name = "{DOMAIN}"\ntls_www_server\nsigning_key\n')):
+        for name, template in (("ca", "ca\ncert_signing_key\n"), (DOMAIN, names + "tls_www_server\nsigning_key\n")):
             (tls / f"{name}.tmpl").write_text(f'cn = "{name}"\nexpiration_days = 9\n{template}')
             run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", tls / f"{name}.key")
         run("--generate-self-signed", "--load-privkey", tls / "ca.key", "--template", tls / "ca.tmpl", "--outfile", tls / "ca.pem")
@@ -121,10 +125,10 @@ class Split:
 
     # --- clients ---
 
-    def client(self, name, password, host="gate-1", place=None):
+    def client(self, name, password, host="gate-1", place=None, domain=DOMAIN):
         """A client that is not connected yet, of the Internet or of another place."""
         place = place or (self.hosts["core-1"] if host == "core-2" else self.network.internet)
-        c = PlacedClient(place, self.network.address(host), CLIENT_PORT, TLS_PORT, self.ca, DOMAIN, name, password)
+        c = PlacedClient(place, self.network.address(host), CLIENT_PORT, TLS_PORT, self.ca, domain, name, password)
         self.clients.append(c)
         return c
 

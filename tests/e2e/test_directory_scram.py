@@ -1,6 +1,7 @@
 """SCRAM for people of a directory: by RFC 5803 values, by passwords in clear text, by keys derived from a password that the directory accepted."""
 import base64
 import hashlib
+import json
 import re
 import subprocess
 import time
@@ -277,6 +278,18 @@ def test_a_removed_entry_and_a_new_one_of_its_name_drop_them(site, slapd, unique
         assert site.auth(DERIVED, name, c2s=DMZ) == "not-authorized"
         site.cluster.wait_event("sm-1", "derived-keys-dropped", account=f"{name}@{DERIVED}", reason=reason)
         assert site.secrets(f"{name}@{DERIVED}") == {}
+
+
+def test_a_password_that_a_taken_over_c2s_read_drops_them(site, slapd, unique):
+    read, other = known(site, slapd, unique("read")), known(site, slapd, unique("elsewhere"))
+    assert site.auth(DERIVED, read, mechanism="PLAIN", c2s=DMZ) == "success"
+    assert site.auth(DERIVED, other, c2s=DMZ) == "success"
+    done = site.cluster.ctl("--json", "sm-1", "incident", "c2s", "c2s-2.cluster.internal", "--since", "1h")
+    assert done.returncode == 0, done.stdout + done.stderr
+    by_account = {r["account"]: r for r in json.loads(done.stdout)["rows"]}
+    assert by_account[f"{read}@{DERIVED}"]["derived_keys"] == "dropped" and by_account[f"{other}@{DERIVED}"]["derived_keys"] == ""
+    site.cluster.wait_event("sm-1", "derived-keys-dropped", account=f"{read}@{DERIVED}", reason="incident")
+    assert site.secrets(f"{read}@{DERIVED}") == {} and len(site.secrets(f"{other}@{DERIVED}")) == 3
 
 
 def test_a_disabled_account_is_told_so_with_derived_keys(site, slapd, unique):

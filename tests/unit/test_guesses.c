@@ -227,6 +227,23 @@ static void a_place_is_forgotten_in_time_and_only_the_last_eight_are_kept(void *
     guesses_free(g);
 }
 
+static void nobody_is_known_any_more_through_a_c2s_that_is_forgotten(void **state)
+{
+    struct guesses *g = with(&usual);
+    static const char *const c2s[] = { "c2s-1", "c2s-2" };
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(try(g, who("a@x", "192.0.2.1:1", c2s[i]), GUESSES_RIGHT, 0), GUESSES_GO);
+        assert_int_equal(try(g, who("b@x", "192.0.2.2:1", c2s[i]), GUESSES_RIGHT, 0), GUESSES_GO);
+    }
+    assert_int_equal(guesses_forget_c2s(g, STR("c2s-1")), 2);
+    assert_int_equal(guesses_forget_c2s(g, STR("c2s-1")), 0);
+    assert_int_equal(wrong(g, who("a@x", "192.0.2.1:1", "c2s-1"), 1), 4); /* as a stranger */
+    assert_int_equal(wrong(g, who("a@x", "192.0.2.1:1", "c2s-2"), 1), 3); /* of its own */
+    guesses_free(g);
+}
+
 static void attempts_under_way_count_and_the_rest_waits_its_turn(void **state)
 {
     struct guesses *g = with(&usual);
@@ -467,6 +484,7 @@ int main(void)
         cmocka_unit_test(an_address_gets_its_guesses_back_one_by_one),
         cmocka_unit_test(who_logged_in_there_has_a_budget_of_their_own),
         cmocka_unit_test(people_at_known_addresses_stay_in_when_strangers_use_up_address_and_c2s),
+        cmocka_unit_test(nobody_is_known_any_more_through_a_c2s_that_is_forgotten),
         cmocka_unit_test(a_place_is_forgotten_in_time_and_only_the_last_eight_are_kept),
         cmocka_unit_test(attempts_under_way_count_and_the_rest_waits_its_turn),
         cmocka_unit_test(nobody_waits_longer_than_a_second_for_others),
