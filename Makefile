@@ -87,7 +87,7 @@ DIR ?= build/run
 AUTH ?= internal
 DESTDIR ?=
 PREFIX ?= /usr
-SUITES := unit lint e2e interop chaos boundary fuzz-short
+SUITES := unit boundary lint interop chaos fuzz-short e2e
 have_suites = $(foreach s,$(SUITES),$(if $(or $(filter unit lint fuzz-short,$(s)),$(wildcard tests/$(s)/test_*.py)),$(s)))
 
 help:

@@ -268,6 +268,17 @@ static int64_t limit_of(const struct directory *d, enum dir_pool pool)
                                 : BULK_CONNECTIONS;
 }
 
+/* In the order of asking; but when that has become too slow for a login, who has just come is served
+ * first: those behind would all get their turn too late, and nobody would be let in. */
+static struct dir_job *next_of(const struct directory *d, enum dir_pool pool)
+{
+    struct dir_job *first = CONTAINER_OF(list_first(&d->waiting[pool]), struct dir_job, waits_at);
+
+    if (now(d) - first->began_ms <= (uint64_t)d->options.answer_ms / 2)
+        return first;
+    return CONTAINER_OF(d->waiting[pool].prev, struct dir_job, waits_at);
+}
+
 static void run_pool(struct directory *d, enum dir_pool pool)
 {
     while (!list_is_empty(&d->waiting[pool])) {
@@ -285,7 +296,7 @@ static void run_pool(struct directory *d, enum dir_pool pool)
                 open_conn(s, pool);
             return;
         }
-        j = CONTAINER_OF(list_first(&d->waiting[pool]), struct dir_job, waits_at);
+        j = next_of(d, pool);
         list_remove(&j->waits_at);
         c->used_ms = now(d);
         dir_job_run(j, c);
