@@ -19,7 +19,7 @@ static const char *const syncs[] = { "full", "normal", NULL };
 static const char *const stale_crls[] = { "refuse", "accept", NULL }; /* enum sm_stale_crl */
 static const char *const conflicts[] = { "replace-old", "rename-new", "refuse-new", NULL };
 
-const char *const sm_conf_exposed[] = { "PLAIN", "EXTERNAL", NULL };
+const char *const sm_conf_exposed[] = { "PLAIN", "EXTERNAL", "DIGEST-MD5", NULL };
 
 static const struct conf_key keys[] = {
     SERVICE_CONF_KEYS,
@@ -118,10 +118,12 @@ static const struct conf_key host_keys[] = {
     { "tls_required", CONF_BOOL, HOST(is_tls_required), "yes", 0, 0, NULL, CONF_AT_RELOAD,
       "Nobody logs in without TLS." },
     { "mechanisms", CONF_LIST, HOST(mechanisms), "", 0, 0, NULL, CONF_AT_RELOAD,
-      "SASL mechanisms that are offered, without -PLUS; all when absent." },
+      "SASL mechanisms that are offered, without -PLUS; all when absent, but not DIGEST-MD5, which must be named, and needs a directory whose "
+      "scram has userPassword." },
     { "mechanisms_dmz", CONF_LIST, HOST(mechanisms_dmz), "", 0, 0, NULL, CONF_AT_RELOAD,
-      "Those that are offered, and accepted, through a c2s that is not listed in inside; when absent mechanisms without PLAIN and EXTERNAL: "
-      "a c2s that is taken over reads what PLAIN sends, and is believed in what EXTERNAL shows." },
+      "Those that are offered, and accepted, through a c2s that is not listed in inside; when absent mechanisms without PLAIN, EXTERNAL and "
+      "DIGEST-MD5: a c2s that is taken over reads what PLAIN sends, is believed in what EXTERNAL shows, and can try passwords at home against what "
+      "DIGEST-MD5 sends." },
     { "auth", CONF_LIST, HOST(auth), "", 0, 2, NULL, CONF_AT_RELOAD,
       "Where passwords are: internal (SCRAM keys in the store; when absent), or ldap: then directory names the section, accounts are made at "
       "the first login, and register and change_password are off. With both, accounts that adduser made are the store's and the others the "

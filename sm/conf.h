@@ -19,7 +19,7 @@ struct sm_host_conf { /* section host "example.com" */
     char *name;               /* normalised by sm_conf_check */
     bool is_tls_required;
     struct conf_list mechanisms; /* empty: all */
-    struct conf_list mechanisms_dmz; /* through c2s that do not stand inside; empty: mechanisms without PLAIN and EXTERNAL */
+    struct conf_list mechanisms_dmz; /* through c2s that do not stand inside; empty: mechanisms without PLAIN, EXTERNAL and DIGEST-MD5 */
     bool may_register;        /* XEP-0077, before login */
     bool may_change_password; /* XEP-0077 §3.3 */
     int64_t max_stanza, max_stanza_before, max_depth, max_attributes;
@@ -111,6 +111,8 @@ struct sm_conf {
  * the world can reach, unless the host says so. NULL-terminated. */
 extern const char *const sm_conf_exposed[];
 bool sm_conf_is_exposed(const char *mechanism);
+/* The host names DIGEST-MD5, inside or outside. */
+bool sm_conf_has_digest(const struct sm_host_conf *h);
 
 /* People of this host are in a directory. */
 bool sm_conf_is_directory(const struct sm_host_conf *h);

@@ -403,6 +403,20 @@ static bool check_directory_mechanisms(const struct sm_host_conf *h, const struc
     return has_other_proofs(h) || d->scram.count > 0 || say(why, "host", h->name, "mechanisms: without scram a directory can check PLAIN alone");
 }
 
+bool sm_conf_has_digest(const struct sm_host_conf *h)
+{
+    return is_among(&h->mechanisms, "DIGEST-MD5") || is_among(&h->mechanisms_dmz, "DIGEST-MD5");
+}
+
+/* It can be checked against the password alone, which the store never has. d: NULL: none. */
+static bool check_digest(const struct sm_host_conf *h, const struct sm_directory_conf *d, struct buf *why)
+{
+    if (!sm_conf_has_digest(h) || (d && is_among(&d->scram, "userPassword")))
+        return true;
+    return say(why, "host", h->name,
+               "mechanisms: DIGEST-MD5 needs passwords in clear text: auth = {\"ldap\"}, and a directory with scram = {\"userPassword\"}");
+}
+
 /* Rules that nobody would apply. */
 static bool check_no_directory(const struct sm_host_conf *h, struct buf *why)
 {
@@ -432,14 +446,14 @@ static bool check_host(const struct sm_conf *c, struct sm_host_conf *h, struct b
     if (!check_auth(h))
         return say(why, "host", h->name, "auth: expected \"internal\", \"ldap\", or both, each once");
     if (!sm_conf_is_directory(h))
-        return check_no_directory(h, why);
+        return check_no_directory(h, why) && check_digest(h, NULL, why);
     if (!h->directory)
         return say(why, "host", h->name, "directory: auth = {\"ldap\"} needs one");
     if (!d)
         return say(why, "host", h->name, "directory: there is no section of this title");
     if (h->may_register)
         return say(why, "host", h->name, "register: accounts are the directory's to make");
-    if (!check_directory_mechanisms(h, d, why))
+    if (!check_directory_mechanisms(h, d, why) || !check_digest(h, d, why))
         return false;
     if (!h->is_tls_required)
         return say(why, "host", h->name, "tls_required: passwords of the directory need it");

@@ -74,8 +74,12 @@ void hosts_warn(const struct sm *sm)
     for (size_t i = 0; i < sm->conf->hosts.count; i++) {
         const struct sm_host_conf *h = &hosts[i];
 
+        if (sm_conf_has_digest(h))
+            log_warn("DIGEST-MD5 is offered: a historic mechanism (RFC 6331) without a channel binding, "
+                     "and its passwords lie in the directory in clear text",
+                     kv_text("host", h->name));
         if (count_exposed(&h->mechanisms_dmz) > 0)
-            log_warn("PLAIN or EXTERNAL is offered through connection managers in the dmz", kv_text("host", h->name));
+            log_warn("PLAIN, EXTERNAL or DIGEST-MD5 is offered through connection managers in the dmz", kv_text("host", h->name));
         if (h->mechanisms_dmz.count == 0 && h->mechanisms.count > 0 && count_exposed(&h->mechanisms) == h->mechanisms.count)
             log_warn("nobody can log in through connection managers in the dmz: mechanisms_dmz leaves nothing", kv_text("host", h->name));
     }

@@ -134,9 +134,9 @@ static const struct conf_key domain_keys[] = {
       "SASL mechanisms, without -PLUS, for clients that come in through a c2s which stands inside: "
       "in a private zone, and all routers too." },
     { "mechanisms_dmz", CONF_LIST, DOMAIN(mechanisms_dmz), "", 0, 16, NULL, NOW,
-      "Those for clients that come in through any other c2s; when absent mechanisms without PLAIN "
-      "and EXTERNAL: a c2s that is taken over reads what PLAIN sends, and is believed in what "
-      "EXTERNAL shows." },
+      "Those for clients that come in through any other c2s; when absent mechanisms without PLAIN, "
+      "EXTERNAL and DIGEST-MD5: a c2s that is taken over reads what PLAIN sends, is believed in "
+      "what EXTERNAL shows, and can try passwords at home against what DIGEST-MD5 sends." },
     { "register", CONF_BOOL, DOMAIN(may_register), "no", 0, 0, NULL, NOW,
       "Strangers may make accounts." },
     { "change_password", CONF_BOOL, DOMAIN(may_change_password), "yes", 0, 0, NULL, NOW,

@@ -38,7 +38,7 @@ struct plan_domain_conf {
     char *name;
     char *cert_file, *key_file; /* on the hosts of c2s; NULL: in config_dir/tls */
     struct conf_list admins, mechanisms;
-    struct conf_list mechanisms_dmz; /* empty: mechanisms without PLAIN and EXTERNAL */
+    struct conf_list mechanisms_dmz; /* empty: without PLAIN, EXTERNAL and DIGEST-MD5 */
     bool may_register, may_change_password;
     struct conf_list settings; /* further lines of its section for session managers */
 };

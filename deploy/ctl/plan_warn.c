@@ -11,6 +11,7 @@ static const struct exposure {
     { "PLAIN", "reads the password of everybody who logs in through it with PLAIN, and can be them "
                "until they change it" },
     { "EXTERNAL", "can log in as anybody, by claiming to have seen their client certificate" },
+    { "DIGEST-MD5", "can try passwords offline against each login by DIGEST-MD5 that it sees" },
 };
 
 static bool is_exposed(const char *mechanism)
@@ -66,8 +67,8 @@ enum err plan_check_mechanisms(const struct plan *p, struct buf *why)
             continue;
         buf_printf(
             why,
-            "domain \"%s\": mechanisms: nobody could log in through %.*s: PLAIN and EXTERNAL "
-            "are off there unless mechanisms_dmz names them\n",
+            "domain \"%s\": mechanisms: nobody could log in through %.*s: PLAIN, EXTERNAL "
+            "and DIGEST-MD5 are off there unless mechanisms_dmz names them\n",
             domains[i].name, STR_ARG(buf_str(&outer)));
         e = ERR_MALFORMED;
     }

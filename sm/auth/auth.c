@@ -49,10 +49,11 @@ static const struct auth_mechanism mechanisms[] = {
     { "SCRAM-SHA-256", "SCRAM-SHA-256", SCRAM_SHA_256, .is_scram = true },
     { "SCRAM-SHA-1", "SCRAM-SHA-1", SCRAM_SHA_1, .is_scram = true },
     { "PLAIN", "PLAIN", SCRAM_SHA_256, .is_plain = true },
+    { "DIGEST-MD5", "DIGEST-MD5", .is_digest = true }, /* RFC 6331: for who knows nothing else */
 };
 
 static const char *const needed[] = { "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
-                                      NULL };
+                                      "DIGEST-MD5",    NULL };
 
 const struct auth_mechanism *auth_mechanism_find(struct str name)
 {
@@ -88,6 +89,15 @@ static bool is_left_out(const struct auth_mechanism *m, const struct auth_facts 
     return facts->sources[0] == AUTH_SOURCE_NONE;
 }
 
+/* Passwords in clear text are the directory's, and somebody has asked for it by name. */
+static bool has_digest(const struct auth_facts *facts)
+{
+    for (size_t i = 0; i < AUTH_SOURCES; i++)
+        if (facts->sources[i] == AUTH_SOURCE_USER_PASSWORD)
+            return facts->directory && facts->mechanisms;
+    return false;
+}
+
 /* Whether there are keys for it, of anybody. */
 static bool has_keys(const struct auth_facts *facts)
 {
@@ -98,7 +108,7 @@ bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth
 {
     if (m->is_scram && (!has_keys(facts) || is_left_out(m, facts)))
         return false;
-    if (m->is_gssapi && !facts->gssapi)
+    if ((m->is_gssapi && !facts->gssapi) || (m->is_digest && !has_digest(facts)))
         return false;
     return (!facts->mechanisms || is_among(facts->mechanisms, m->base)) &&
            !(facts->refused && is_among(facts->refused, m->base));
@@ -106,7 +116,7 @@ bool auth_mechanism_is_allowed(const struct auth_mechanism *m, const struct auth
 
 bool auth_mechanism_needs_tls(const struct auth_mechanism *m)
 {
-    return m->is_plain || m->is_gssapi;
+    return m->is_plain || m->is_gssapi || m->is_digest;
 }
 
 bool auth_mechanism_is_offered(const struct auth_mechanism *m, const struct auth_facts *facts)

@@ -67,7 +67,7 @@ struct auth_facts {
     struct str host;      /* normalised; the realm */
     bool is_tls;
     struct str cb_exporter, cb_end_point, cb_unique; /* raw bytes or absent */
-    const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know */
+    const char *const *mechanisms; /* NULL-terminated: those that the host allows, without -PLUS; NULL: all we know but DIGEST-MD5 */
     const char *directory;           /* people are in this one; NULL: in the store */
     struct access_rules access;      /* with directory: by its groups */
     enum auth_order order;           /* with directory: whether there are accounts of the store as well */
@@ -81,7 +81,7 @@ struct auth_facts {
 };
 
 /* The mechanisms to offer, strongest first, NULL-terminated, in the arena: EXTERNAL for a certificate that is good, -PLUS forms when there is
- * a channel binding, PLAIN and GSSAPI only under TLS. */
+ * a channel binding, PLAIN, GSSAPI and DIGEST-MD5 only under TLS. */
 const char **auth_mechanisms(struct auth *a, const struct auth_facts *facts, struct arena *arena);
 
 enum auth_step { AUTH_CHALLENGE, AUTH_SUCCESS, AUTH_FAILED };

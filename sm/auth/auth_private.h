@@ -45,6 +45,7 @@ struct auth_mechanism {
     bool is_plain;
     bool is_external;
     bool is_gssapi;
+    bool is_digest; /* DIGEST-MD5: needs the password itself */
 };
 
 /* NULL: no such name. */

@@ -247,7 +247,7 @@ static void take_home(struct fetch *f, const struct chain_found *home)
 }
 
 void directory_keys_find(struct auth *a, const struct auth_facts *facts, const struct claim *claim,
-                         enum scram_hash hash, const struct chain_found *home,
+                         const struct auth_mechanism *m, const struct chain_found *home,
                          directory_keys_fn *done, void *owner)
 {
     static const char *const attributes[] = { AUTH_PASSWORD, USER_PASSWORD, NULL };
@@ -262,12 +262,13 @@ void directory_keys_find(struct auth *a, const struct auth_facts *facts, const s
     auth_ref(a);
     f->account = str_dup(claim->account);
     memcpy(f->sources, facts->sources, sizeof f->sources);
-    f->hash = hash;
+    f->hash = m->hash;
+    f->is_clear_wanted = m->is_digest;
     f->result.password = f->result.key = STR_NONE;
     f->done = done;
     f->owner = owner;
     take_home(f, home);
-    if (has_source(f, AUTH_SOURCE_AUTH_PASSWORD))
+    if (!f->is_clear_wanted && has_source(f, AUTH_SOURCE_AUTH_PASSWORD))
         wanted[n++] = attributes[0];
     if (has_source(f, AUTH_SOURCE_USER_PASSWORD))
         wanted[n++] = attributes[1];

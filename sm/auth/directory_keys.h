@@ -29,10 +29,10 @@ struct directory_keys {
 typedef void directory_keys_fn(void *owner, const struct directory_keys *k);
 
 /* Asks the directory once. home: what the store has of the account; of one that is the store's the
- * directory is asked all the same, and what it says is ignored. done comes once, maybe from
- * inside. */
+ * directory is asked all the same, and what it says is ignored. m: one of SCRAM, which wants keys,
+ * or DIGEST-MD5, which wants the password. done comes once, maybe from inside. */
 void directory_keys_find(struct auth *a, const struct auth_facts *facts, const struct claim *claim,
-                         enum scram_hash hash, const struct chain_found *home,
+                         const struct auth_mechanism *m, const struct chain_found *home,
                          directory_keys_fn *done, void *owner);
 
 #endif

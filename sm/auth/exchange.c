@@ -84,13 +84,13 @@ static void admit_entry(struct auth_exchange *x, struct str data)
 }
 
 /* A nonce that is not ours and a wrong proof are both not-authorized. */
-static void check_proof(struct auth_exchange *x)
+void exchange_check_proof(struct auth_exchange *x)
 {
     struct str data = STR_NONE;
     enum auth_sasl_step step = auth_sasl_step(x->sasl, x->response, &data);
 
     if (step == AUTH_SASL_CHALLENGE)
-        step = AUTH_SASL_BROKEN; /* SCRAM has no third step */
+        step = AUTH_SASL_BROKEN; /* the proof is the last step */
     if (step == AUTH_SASL_SUCCESS && x->is_known && str_is_set(x->entry_key))
         admit_entry(x, data);
     else
@@ -216,6 +216,8 @@ static void on_keys(void *owner, const struct keys_found *k)
     x->entry_key = arena_str(&x->arena, k->entry_key);
     if (k->failure != AUTH_OK)
         exchange_fail(x, k->failure);
+    else if (x->mechanism->is_digest)
+        exchange_digest_check(x, k->password);
     else if (x->mechanism->is_plain && !k->is_stores)
         check_by_directory(x);
     else
@@ -255,7 +257,7 @@ static enum guesses_answer ask_budgets(struct auth_exchange *x)
     return guesses_begin(x->auth->guesses, &x->guess, &who, uv_now(x->auth->loop));
 }
 
-/* The message of PLAIN, and SCRAM's last, are guesses at a password. Refused before it is looked at,
+/* The message of PLAIN, SCRAM's last and DIGEST-MD5's are guesses at a password. Refused before it is looked at,
  * with a condition on which clients keep theirs and try again later (RFC 6120 §6.5.10). */
 void exchange_try_guess(struct auth_exchange *x)
 {
@@ -266,10 +268,10 @@ void exchange_try_guess(struct auth_exchange *x)
     } else if (answer != GUESSES_GO) {
         x->detail = answer == GUESSES_BUSY ? "too many guesses at once" : "too many wrong guesses";
         exchange_fail(x, AUTH_TEMPORARY_AUTH_FAILURE);
-    } else if (x->mechanism->is_plain) {
+    } else if (x->mechanism->is_plain || x->mechanism->is_digest) {
         fetch(x);
     } else {
-        check_proof(x);
+        exchange_check_proof(x);
     }
 }
 
@@ -366,6 +368,8 @@ void auth_start(struct auth_exchange *x, struct str mechanism, struct str initia
         failure = auth_mechanism_choose(mechanism, &x->facts, &x->mechanism, &x->result.mechanism);
     if (failure != AUTH_OK)
         exchange_fail(x, failure);
+    else if (x->mechanism->is_digest)
+        exchange_digest_begin(x);
     else if (!str_is_set(initial))
         exchange_challenge(x, WANTS_FIRST, STR(""));
     else
@@ -380,6 +384,8 @@ void auth_respond(struct auth_exchange *x, struct str response)
         take_first(x, response);
     else if (x->state == WANTS_FINAL && x->gssapi)
         step_gssapi(x, response);
+    else if (x->state == WANTS_FINAL && x->mechanism->is_digest)
+        exchange_digest_read(x, response);
     else if (x->state == WANTS_FINAL)
         finish_scram(x, response);
     else

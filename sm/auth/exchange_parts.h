@@ -1,5 +1,5 @@
-/* What the files of one exchange share: exchange.c (its steps), exchange_answer.c (what is told, and
- * whether groups allow it). For nobody else. */
+/* What the files of one exchange share: exchange.c (its steps), exchange_digest.c (those of
+ * DIGEST-MD5), exchange_answer.c (what is told, and whether groups allow it). For nobody else. */
 #ifndef SM_AUTH_EXCHANGE_PARTS_H
 #define SM_AUTH_EXCHANGE_PARTS_H
 
@@ -13,7 +13,7 @@ enum state {
     WANTS_FIRST, /* an empty challenge is out: all our mechanisms let the client begin */
     QUEUED,      /* others are at it: a budget has no room for one more guess at once */
     FETCHING,    /* the store, a directory or the thread pool is at it */
-    WANTS_FINAL, /* a challenge of SCRAM or GSSAPI is out */
+    WANTS_FINAL, /* a challenge of SCRAM, GSSAPI or DIGEST-MD5 is out */
     OVER,
 };
 
@@ -28,7 +28,7 @@ struct auth_exchange {
     struct buf message; /* the client's first, which may hold a password */
     struct claim claim; /* what it says */
     struct guess guess;
-    struct str response; /* SCRAM's last message, while it is to be looked at */
+    struct str response; /* the message with the proof, while it is to be looked at */
     bool is_known;      /* the keys are real */
     const char *detail; /* what the directory or Kerberos said of a refusal */
     bool is_barred;     /* it is who it claims to be, and may not log in (from here) */
@@ -53,6 +53,16 @@ struct auth_exchange {
 bool exchange_wake(struct auth_exchange *x);
 /* Asks the budgets of guesses, and goes on when they allow it. */
 void exchange_try_guess(struct auth_exchange *x);
+/* Has libsasl2 look at x->response, and goes on to the end. */
+void exchange_check_proof(struct auth_exchange *x);
+
+/* --- exchange_digest.c ------------------------------------------------------------------------ */
+
+/* DIGEST-MD5: the challenge; the client's answer; the password that it is checked against, absent
+ * when there is none, as for a name that nobody has. */
+void exchange_digest_begin(struct auth_exchange *x);
+void exchange_digest_read(struct auth_exchange *x, struct str response);
+void exchange_digest_check(struct auth_exchange *x, struct str password);
 
 /* --- exchange_answer.c ------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* Where the keys of a login are; see the header. On a host with a directory everybody costs the same: one question to the store, and
- * for SCRAM one to the directory, also of accounts that are not its own. */
+ * for SCRAM and DIGEST-MD5 one to the directory, also of accounts that are not its own. */
 #include "sm/auth/keys.h"
 
 #include "common/mem.h"
@@ -51,8 +51,10 @@ static void on_directory(void *owner, const struct directory_keys *k)
 
     s->result.failure = k->failure;
     s->result.detail = k->detail;
-    if (k->keys) {
-        s->result.keys = k->keys;
+    s->result.password = k->password;
+    if (k->keys || str_is_set(k->password)) {
+        if (k->keys)
+            s->result.keys = k->keys;
         s->result.entry_key = k->key;
         s->result.entry_state = k->state;
     }
@@ -66,8 +68,8 @@ static void on_home(void *owner, const struct chain_found *home)
     s->result.is_stores = home->e == ERR_OK && !home->is_directorys;
     if (home->e != ERR_OK || s->result.is_stores)
         take_own(s, home->e, home->own, home->is_expired);
-    if (home->e == ERR_OK && s->mechanism->is_scram)
-        directory_keys_find(s->auth, s->facts, s->claim, s->mechanism->hash, home, on_directory, s);
+    if (home->e == ERR_OK && (s->mechanism->is_scram || s->mechanism->is_digest))
+        directory_keys_find(s->auth, s->facts, s->claim, s->mechanism, home, on_directory, s);
     else
         finish(s);
 }
@@ -78,7 +80,7 @@ void keys_find(struct auth *a, const struct auth_facts *facts, const struct clai
     struct search *s = mem_new(struct search);
 
     *s = (struct search){ .auth = a, .facts = facts, .claim = claim, .mechanism = m, .found = found, .owner = owner };
-    s->result.entry_key = STR_NONE;
+    s->result.entry_key = s->result.password = STR_NONE;
     auth_ref(a);
     if (facts->directory)
         chain_find(a, claim->account, facts->order, m->hash, on_home, s);

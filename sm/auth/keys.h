@@ -10,8 +10,9 @@ struct keys_found {
     const char *detail;        /* for the audit log; NULL: nothing */
     bool is_stores;            /* the account is the store's; otherwise the directory's, or nobody's */
     const struct scram_keys *keys; /* NULL: none */
+    struct str password;       /* of DIGEST-MD5, which wants no keys: in clear text; absent: none */
     bool is_expired;           /* an administrator demanded a new password */
-    /* of keys that are the directory's: to be told to who has proved them */
+    /* of keys and passwords that are the directory's: to be told to who has proved them */
     struct str entry_key;      /* absent: they are the store's */
     enum directory_verdict entry_state;
 };

@@ -21,6 +21,7 @@ enum {
 struct auth_sasl {
     sasl_conn_t *conn;
     struct auth_sasl_answers answers;
+    const char *password; /* of DIGEST-MD5, for one step; NULL otherwise */
     sasl_channel_binding_t binding;
     sasl_callback_t callbacks[6];
     int code; /* of the last call */
@@ -43,7 +44,7 @@ static const struct {
 } options[] = {
     { "auxprop_plugin", "sallyport" },
     { "pwcheck_method", "auxprop" }, /* asked after our no, and finds no password */
-    { "mech_list", "EXTERNAL SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN GSSAPI" },
+    { "mech_list", "EXTERNAL SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN GSSAPI DIGEST-MD5" },
     { "log_level", "1" },
 };
 
@@ -95,7 +96,9 @@ static int on_verify_file(void *context, const char *file, sasl_verify_type_t ty
         return SASL_CONTINUE;
     if (strstr(file, "/libgssapiv2."))
         return process.keytab ? SASL_OK : SASL_CONTINUE;
-    return strstr(file, "/libscram.") || strstr(file, "/libplain.") ? SASL_OK : SASL_CONTINUE;
+    return strstr(file, "/libscram.") || strstr(file, "/libplain.") || strstr(file, "/libdigestmd5.")
+               ? SASL_OK
+               : SASL_CONTINUE;
 }
 
 static const sasl_callback_t global_callbacks[] = {
@@ -140,7 +143,7 @@ static int on_ours(void)
     return SASL_OK;
 }
 
-/* Never a userPassword: it would win over the keys (and would have to exist). */
+/* A userPassword for DIGEST-MD5 alone: it would win over the keys (and would have to exist). */
 static int on_lookup(void *glob_context, sasl_server_params_t *params, unsigned flags,
                      const char *user, unsigned user_length)
 {
@@ -154,6 +157,8 @@ static int on_lookup(void *glob_context, sasl_server_params_t *params, unsigned 
     if (params->utils->getcallback(params->utils->conn, CALLBACK_OURS, &proc, &context) != SASL_OK)
         return SASL_FAIL;
     s = context;
+    if (s->answers.is_digest && s->password)
+        return params->utils->prop_set(params->propctx, "*userPassword", s->password, -1);
     if (!s->answers.secret)
         return SASL_NOUSER;
     return params->utils->prop_set(params->propctx, "*authPassword", s->answers.secret, -1);
@@ -305,12 +310,14 @@ static void fill_callbacks(struct auth_sasl *s)
     s->callbacks[5] = (sasl_callback_t){ SASL_CB_LIST_END, NULL, NULL };
 }
 
-/* TLS is there already, and goes on: no layer is offered (RFC 4752 §3.2). */
+/* TLS is there already, and goes on: no layer is offered (RFC 4752 §3.2, RFC 2831 §2.1.1). */
 static int refuse_layers(struct auth_sasl *s)
 {
     sasl_security_properties_t none = { .max_ssf = 0, .maxbufsize = 0 };
 
-    return s->answers.is_gssapi ? sasl_setprop(s->conn, SASL_SEC_PROPS, &none) : SASL_OK;
+    if (!s->answers.is_gssapi && !s->answers.is_digest)
+        return SASL_OK;
+    return sasl_setprop(s->conn, SASL_SEC_PROPS, &none);
 }
 
 /* It must be set before the mechanism is chosen: that decides whether -PLUS exists. */
@@ -395,6 +402,11 @@ enum auth_sasl_step auth_sasl_step(struct auth_sasl *s, struct str message, stru
     int rc = sasl_server_step(s->conn, message.p, (unsigned)message.n, &out, &n);
 
     return step_of(s, rc, str_of(out, n), out_data);
+}
+
+void auth_sasl_tell_password(struct auth_sasl *s, const char *password)
+{
+    s->password = password;
 }
 
 /* --- GSSAPI ------------------------------------------------------------------------------------- */

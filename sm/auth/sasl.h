@@ -22,6 +22,7 @@ void auth_sasl_fini(void);
 struct auth_sasl_answers {
     const char *host;         /* of GSSAPI: the second part of the service's principal */
     bool is_gssapi;           /* names come from libsasl2, and no security layer goes with them */
+    bool is_digest;           /* nor with DIGEST-MD5 */
     const char *secret;       /* RFC 5803, of this mechanism; NULL for others */
     bool is_password_right;   /* of PLAIN: checked already */
     const char *binding_name; /* "tls-exporter", or NULL */
@@ -42,6 +43,10 @@ enum auth_sasl_step { AUTH_SASL_CHALLENGE, AUTH_SASL_SUCCESS, AUTH_SASL_REFUSED,
 enum auth_sasl_step auth_sasl_start(struct auth_sasl *s, const char *mechanism, struct str message,
                                     struct str *out_data);
 enum auth_sasl_step auth_sasl_step(struct auth_sasl *s, struct str message, struct str *out_data);
+
+/* Of DIGEST-MD5, before the step that looks at the response: the password, in clear text, borrowed
+ * until that step is over. */
+void auth_sasl_tell_password(struct auth_sasl *s, const char *password);
 
 /* --- of GSSAPI; all borrowed until the next call ------------------------------------------------ */
 

@@ -66,6 +66,34 @@ static void a_mechanism_that_is_not_offered_is_refused(void **state)
     assert_failed(b, AUTH_INVALID_MECHANISM, "refused to this connection");
 }
 
+/* RFC 6331: only by name, only where a directory holds clear passwords, only under TLS. */
+static void digest_md5_is_offered_where_it_was_asked_for(void **state)
+{
+    static const char *const named[] = { "DIGEST-MD5", NULL }, *const other[] = { "PLAIN", NULL };
+    static const struct {
+        struct auth_facts facts;
+        const char *expected;
+    } rows[] = {
+        { { .is_tls = true, .mechanisms = named, .directory = "d", .sources = { AUTH_SOURCE_USER_PASSWORD } }, "DIGEST-MD5 " },
+        { { .is_tls = true, .mechanisms = named, .directory = "d", .sources = { AUTH_SOURCE_DERIVED, AUTH_SOURCE_USER_PASSWORD } }, "DIGEST-MD5 " },
+        { { .is_tls = true, .mechanisms = named, .directory = "d", .sources = { AUTH_SOURCE_AUTH_PASSWORD } }, "" },
+        { { .is_tls = true, .mechanisms = named, .directory = "d" }, "" },
+        { { .is_tls = true, .mechanisms = named }, "" },
+        { { .is_tls = true, .mechanisms = other, .directory = "d", .sources = { AUTH_SOURCE_USER_PASSWORD } }, "PLAIN " },
+        { { .is_tls = true, .mechanisms = named, .refused = named, .directory = "d", .sources = { AUTH_SOURCE_USER_PASSWORD } }, "" },
+        { { .is_tls = false, .mechanisms = named, .directory = "d", .sources = { AUTH_SOURCE_USER_PASSWORD } }, "" },
+        { { .is_tls = true, .directory = "d", .sources = { AUTH_SOURCE_USER_PASSWORD } },
+          "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN " },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct auth_facts facts = rows[i].facts;
+
+        facts.host = STR(HOST);
+        assert_list(*state, &facts, rows[i].expected);
+    }
+}
+
 /* --- logins ----------------------------------------------------------------------------------- */
 
 static void every_scram_mechanism_logs_in_with_each_binding(void **state)
@@ -305,6 +333,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(mechanisms_are_offered_by_what_the_connection_has_strongest_first),
         TEST(a_mechanism_that_is_not_offered_is_refused),
+        TEST(digest_md5_is_offered_where_it_was_asked_for),
         TEST(every_scram_mechanism_logs_in_with_each_binding),
         TEST(a_wrong_password_is_not_authorized_and_counts_as_a_guess),
         TEST(another_channel_is_not_authorized_and_is_no_guess_at_the_password),
