@@ -17,6 +17,7 @@ fuzz_objects = $(patsubst %.c,$(FUZZ_OUT)/%.o,$(1))
 # What a target links beyond common and proto: fuzz_libs_X.
 fuzz_libs_sasl := $(FUZZ_OUT)/libauth.a
 fuzz_libs_certificate := $(FUZZ_OUT)/libauth.a
+fuzz_libs_directory := $(FUZZ_OUT)/libauth.a
 fuzz_libs_conf := $(FUZZ_OUT)/libtables.a
 fuzz_libs_gate := $(FUZZ_OUT)/libgate.a
 
