@@ -3,7 +3,7 @@
 BENCH ?=
 $(OUT)/bench/load: $(call objects,$(wildcard tests/bench/*.c)) $(OUT)/libproto.a $(OUT)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_proto)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_proto) -lgssapi_krb5
 bench: ; @deploy/install-packages run $(if $(CHECK),,bench)
 	@$(MAKE) -s $(JOBS) all build/release/bench/load
 	@tests/bench/bench.py $(if $(CHECK),--check --servers sallyport) $(BENCH)

@@ -1,15 +1,23 @@
 """People of a directory: what a login by LDAP bind costs, the directory server's part shown apart; and what people who have sessions notice of logins that wait
 for a slow directory. The same logins, beside the same messages, while the directory answers at once and while it does not, in turns."""
 import asyncio
+import os
+import shutil
 import statistics
 import subprocess
+import sys
 import threading
 
 import servers
 from generator import Load
 
+sys.path.append(str(servers.ROOT / "tests/e2e"))
+from kdc import Kdc  # a realm for tests
+
 LIMIT = 1.25  # of the latency of messages, p50, slow directory to quick one; p99 of a machine that does other things varies more
 LIMIT_P99 = 2.0
+DOMAIN = "localhost"  # of servers.py
+TICKETS = 100  # people with tickets
 PAIRS, MESSAGES = 50, 500  # a second
 LOGINS, KNOCKERS = 100, 400  # a second; people, more than can wait at once
 DELAY = 0.3  # seconds, each answer of the slow directory; two for a login, and a connection binds one at a time
@@ -92,6 +100,48 @@ def measure_logins(server, count):
             "ms_cpu_per_login_slapd": round(cpu["slapd"] / 1e3, 3), "by_process_us": {n: round(c) for n, c in cpu.items()}}
 
 
+class SallyportKerberos(servers.Sallyport):
+    """Its people have accounts in the store, and tickets of a KDC of its own."""
+
+    def start(self):
+        self.kdc = Kdc()
+        super().start()
+        self.tickets = self.dir / "tickets"
+        self.tickets.mkdir()
+        self.kdc.add(f"xmpp/{DOMAIN}")
+        names = [f"u{n}" for n in range(self.users)]
+        self.kdc.admin(*(f"addprinc -pw secret {name}" for name in names))
+        for name in names:
+            cache = self.kdc.kinit(name)
+            self.kdc.kvno(cache, f"xmpp/{DOMAIN}")
+            shutil.copy(cache.removeprefix("FILE:"), self.tickets / name)
+        conf = self.dir / "c/conf/sm-1.conf"
+        text = conf.read_text().replace(f'host "{DOMAIN}" {{', f'host "{DOMAIN}" {{\n    gssapi_realms = {{"{self.kdc.realm}"}}')
+        conf.write_text(f'gssapi_keytab = "{self.kdc.keytab("xmpp", f"xmpp/{DOMAIN}")}"\n{text}')
+        os.environ["KRB5_CONFIG"] = str(self.kdc.conf)  # of the session manager and of the generator
+        for verb in ("kill", "start"):
+            self.run(verb, "sm-1")
+        self.read_env()
+
+    def stop(self):
+        super().stop()
+        self.kdc.close()
+
+
+def measure_gssapi(count):
+    """Logins with tickets that are there: the KDC has no part in it."""
+    with SallyportKerberos(TICKETS) as server:
+        before = server.cpu()
+        found = {"logins": 0, "seconds": 0.0}
+        for _ in range(max(1, count // TICKETS)):
+            with Load(server, "login", users=TICKETS, in_flight=16, tickets=server.tickets) as load:
+                result = load.run()
+            found = {key: found[key] + result[key] for key in found}
+        cpu = {name: (c - before[name]) * 1e6 / found["logins"] for name, c in server.cpu().items()}
+        return {"logins_per_s": round(found["logins"] / found["seconds"], 1), "ms_cpu_per_login": round(sum(cpu.values()) / 1e3, 3),
+                "by_process_us": {n: round(c) for n, c in cpu.items()}}
+
+
 def beside(server, delay, seconds):
     """(latencies of messages, what became of the logins) while logins come and the directory is so slow."""
     with Load(server, "rate", users=2 * PAIRS, rate=MESSAGES, seconds=seconds, plain="") as messages:
@@ -126,13 +176,17 @@ def measure_waiting(server, args):
 def measure(args):
     with SallyportLdap(max(args.logins, 2 * PAIRS + KNOCKERS)) as server:
         log_in(server, server.users)
-        return {"logins": measure_logins(server, args.logins), "waiting": measure_waiting(server, args)}
+        found = {"logins": measure_logins(server, args.logins), "waiting": measure_waiting(server, args)}
+    return {**found, "gssapi": measure_gssapi(args.logins)}
 
 
 def report(results):
     """Prints what was found; whether messages were as quick as before."""
     print("directory: logins by LDAP bind, and messages while logins wait for it")
     for key, value in results["logins"].items():
+        print(f"  {key:24} {value}")
+    print("gssapi: logins by Kerberos")
+    for key, value in results["gssapi"].items():
         print(f"  {key:24} {value}")
     w = results["waiting"]
     is_good = w["p50_ms_ratio"] <= LIMIT and w["p99_ms_ratio"] <= LIMIT_P99

@@ -124,6 +124,7 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
         { "body", 1, NULL, 'b' },        { "sha1", 0, NULL, '1' },
         { "no-presence", 0, NULL, 'x' }, { "first", 1, NULL, 'o' },
         { "contacts", 1, NULL, 'k' },    { "plain", 0, NULL, 'P' },
+        { "tickets", 1, NULL, 't' },
         { NULL, 0, NULL, 0 },
     };
     int option;
@@ -171,6 +172,9 @@ static void parse_options(struct load *l, int argc, char **argv, const char **ca
             break;
         case '1':
             l->is_sha256 = false;
+            break;
+        case 't':
+            l->tickets = optarg;
             break;
         case 'P':
             l->is_plain = true;

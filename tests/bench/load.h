@@ -11,6 +11,7 @@ struct load {
     struct net_address *addresses; /* users are spread over them */
     int address_count;
     const char *domain, *prefix, *password, *scenario;
+    const char *tickets; /* a folder with a credential cache for each user: GSSAPI; NULL: by password */
     bool is_plain, is_sha256, sends_presence, gets_roster;
     int users, first; /* accounts PREFIX<first> to PREFIX<first + users - 1> */
     int in_flight, window, seconds, rate, body_bytes, contacts;

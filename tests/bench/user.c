@@ -70,14 +70,59 @@ static void begin_plain(struct user *u, const char *name)
     u->phase = USER_SASL;
 }
 
+static void send_base64(struct user *u, const char *start, const char *end, struct str bytes)
+{
+    struct buf out = { 0 };
+
+    buf_add(&out, str_from(start));
+    buf_add_base64(&out, bytes);
+    buf_add(&out, str_from(end));
+    conn_write(u->conn, buf_str(&out));
+    buf_fini(&out);
+}
+
+static void end_sasl(struct user *u)
+{
+    scram_fini(&u->scram);
+    kerberos_free(u->kerberos);
+    u->kerberos = NULL;
+}
+
+static void begin_gssapi(struct user *u, const char *name)
+{
+    struct buf first = { 0 };
+    char path[1024];
+
+    snprintf(path, sizeof path, "FILE:%s/%s", u->load->tickets, name);
+    kerberos_free(u->kerberos);
+    u->kerberos = kerberos_new(path, u->load->domain);
+    if (!u->kerberos || kerberos_step(u->kerberos, STR_NONE, &first) != ERR_OK)
+        failed(u, "no ticket");
+    else
+        send_base64(u, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='GSSAPI'>", "</auth>",
+                    buf_str(&first));
+    buf_fini(&first);
+    u->phase = USER_SASL;
+}
+
+static enum err answer_challenge(struct user *u, struct str challenge, struct buf *answer)
+{
+    if (u->kerberos)
+        return kerberos_step(u->kerberos, challenge, answer);
+    return scram_final(&u->scram, challenge, u->load->password, answer);
+}
+
 static void begin_sasl(struct user *u)
 {
     struct buf first = { 0 }, out = { 0 };
     char name[64];
 
     snprintf(name, sizeof name, "%s%d", u->load->prefix, u->number);
-    if (u->load->is_plain) {
-        begin_plain(u, name);
+    if (u->load->is_plain || u->load->tickets) {
+        if (u->load->tickets)
+            begin_gssapi(u, name);
+        else
+            begin_plain(u, name);
         return;
     }
     scram_first(&u->scram, name, u->load->is_sha256, &first);
@@ -101,7 +146,7 @@ static struct str text_of(struct str element)
 
 static void on_sasl(struct user *u, struct str element)
 {
-    struct buf challenge = { 0 }, answer = { 0 }, out = { 0 };
+    struct buf challenge = { 0 }, answer = { 0 };
 
     if (str_starts_with(element, STR("<success"))) {
         u->phase = USER_RESTARTED;
@@ -110,19 +155,15 @@ static void on_sasl(struct user *u, struct str element)
     }
     if (!str_starts_with(element, STR("<challenge")) ||
         buf_add_base64_decoded(&challenge, text_of(element)) != ERR_OK ||
-        scram_final(&u->scram, buf_str(&challenge), u->load->password, &answer) != ERR_OK) {
+        answer_challenge(u, buf_str(&challenge), &answer) != ERR_OK) {
         buf_fini(&challenge);
         buf_fini(&answer);
         failed(u, "authentication");
         return;
     }
-    buf_add(&out, STR("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"));
-    buf_add_base64(&out, buf_str(&answer));
-    buf_add(&out, STR("</response>"));
-    conn_write(u->conn, buf_str(&out));
+    send_base64(u, "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>", "</response>", buf_str(&answer));
     buf_fini(&challenge);
     buf_fini(&answer);
-    buf_fini(&out);
 }
 
 static void enter_if_complete(struct user *u)
@@ -143,7 +184,7 @@ static void on_bound(struct user *u)
 
     u->phase = USER_ENTERING;
     u->awaited = l->gets_roster + l->sends_presence;
-    scram_fini(&u->scram);
+    end_sasl(u);
     if (l->gets_roster)
         send_text(u, "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
     if (l->sends_presence)
@@ -310,5 +351,5 @@ void user_stop(struct user *u)
     conn_close(u->conn, 5000);
     u->conn = NULL;
     buf_fini(&u->partial);
-    scram_fini(&u->scram);
+    end_sasl(u);
 }

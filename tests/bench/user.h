@@ -5,6 +5,7 @@
 
 #include "common/net.h"
 #include "proto/scan.h"
+#include "tests/bench/kerberos.h"
 #include "tests/bench/scram.h"
 
 struct load;
@@ -29,6 +30,7 @@ struct user {
     struct scan scan;
     struct buf partial; /* of an element that is not whole */
     struct scram scram;
+    struct kerberos *kerberos; /* during a login by GSSAPI; NULL: none */
     bool has_stream; /* the server's header has come */
     int awaited;     /* entering: of the roster and its own presence, what has not come back */
     int contacts;    /* of scenario_contacts: who has said yes */
