@@ -74,10 +74,18 @@ void account_reload(struct account *a);
  * data, offline), contacts are told (unsubscribed, unavailable). */
 void account_delete(struct sm *sm, const struct jid *bare, const char *by, void (*done)(void *owner, enum err e), void *owner);
 
+/* Who is renamed, both of one host. Borrowed for the call. */
+struct account_rename {
+    struct jid old, new;
+    struct str key; /* only if it belongs to this entry of the directory; absent: whosesoever it is */
+    const char *by; /* for the audit log; a constant */
+};
 /* It has another name from then on, and so has all that belongs to it, and what contacts here have of it; its sessions end first. One
- * transaction. ERR_NOT_FOUND: old; ERR_EXISTS: new does; ERR_AGAIN: it does not come to rest, or rows of one that had the new name are
- * still being deleted. Both of one host. */
-void account_rename(struct sm *sm, const struct jid *old, const struct jid *new, void (*done)(void *owner, enum err e), void *owner);
+ * transaction. ERR_NOT_FOUND: old; ERR_EXISTS: new does; ERR_AGAIN: it does not come to rest in 10 s, or rows of one that had the new name
+ * are still being deleted. */
+void account_rename(struct sm *sm, const struct account_rename *what, void (*done)(void *owner, enum err e), void *owner);
+/* Those that wait for an account to come to rest do not any more: ERR_AGAIN. When the process stops. */
+void account_rename_stop(struct sm *sm);
 
 /* The session that a stanza of ours to this full JID reaches, or NULL. */
 struct session *account_session(const struct account *a, struct str resource);

@@ -12,9 +12,12 @@
 enum { REST_MS = 100, MAX_TRIES = 100 };
 
 struct renaming {
+    struct list at; /* while the timer is set: of the process's */
     struct sm *sm;
     struct account *account; /* the old one, pinned; NULL: not yet */
     char *old, *new;
+    char *key; /* NULL: whosesoever it is */
+    const char *by;
     struct timer timer;
     uint32_t tries;
     void (*done)(void *owner, enum err e);
@@ -31,9 +34,11 @@ static void finish(struct renaming *r, enum err e)
     if (r->account)
         account_unpin(r->account);
     timer_stop(&r->timer);
+    list_remove(&r->at);
     r->done(r->owner, e);
     mem_free(r->old);
     mem_free(r->new);
+    mem_free(r->key);
     mem_free(r);
 }
 
@@ -93,7 +98,7 @@ static void on_renamed(void *owner, enum err e, int64_t changes)
         e = ERR_NOT_FOUND;
     if (e == ERR_OK) {
         audit("account-renamed", kv_text("account", r->old), kv_text("to", r->new),
-              kv_text("by", "administrator"));
+              kv_text("by", r->by));
         a->offline_count = 0;
         refresh_contacts(r);
         account_reload(a); /* whoever asks for the old one is told that there is none */
@@ -139,24 +144,41 @@ static bool is_at_rest(const struct account *a)
            a->inbound_begun == a->inbound_done && list_is_empty(&a->behind);
 }
 
+/* Deleted, renamed by another login, or somebody else's. */
+static bool is_another(const struct renaming *r)
+{
+    const struct account *a = r->account;
+
+    return a->is_loaded ? r->key && !str_is(str_from(a->directory_key), r->key) : a->is_missing && !a->is_loading;
+}
+
 static void try(struct renaming *r)
 {
     struct account *a = r->account;
 
-    while (!list_is_empty(&a->sessions))
+    if (is_another(r)) {
+        finish(r, ERR_NOT_FOUND);
+        return;
+    }
+    while (a->is_loaded && !list_is_empty(&a->sessions))
         session_end(CONTAINER_OF(list_first(&a->sessions), struct session, account_at), STREAM_NOT_AUTHORIZED,
                     STR("the account has another name now"));
-    if (r->sm->is_stopping || r->tries++ >= MAX_TRIES)
+    if (r->sm->is_stopping || r->tries++ >= MAX_TRIES) {
         finish(r, ERR_AGAIN);
-    else if (is_at_rest(a))
+    } else if (is_at_rest(a)) {
         rename_rows(r);
-    else
+    } else {
+        list_push_back(&r->sm->renamings, &r->at);
         timer_set(r->sm->service->timers, &r->timer, REST_MS);
+    }
 }
 
 static void on_timer(struct timer *t)
 {
-    try(CONTAINER_OF(t, struct renaming, timer));
+    struct renaming *r = CONTAINER_OF(t, struct renaming, timer);
+
+    list_remove(&r->at);
+    try(r);
 }
 
 static void on_old(void *owner, struct account *a, enum err e)
@@ -169,6 +191,8 @@ static void on_old(void *owner, struct account *a, enum err e)
     }
     account_pin(a);
     r->account = a;
+    if (r->key && !str_is(str_from(a->directory_key), r->key))
+        account_reload(a); /* it may have been claimed after that was read */
     try(r);
 }
 
@@ -203,15 +227,25 @@ static void on_new(void *owner, struct account *a, enum err e)
     store_query(tx, on_purge, r);
 }
 
-void account_rename(struct sm *sm, const struct jid *old, const struct jid *new, void (*done)(void *owner, enum err e), void *owner)
+void account_rename(struct sm *sm, const struct account_rename *what, void (*done)(void *owner, enum err e), void *owner)
 {
     struct renaming *r = mem_new(struct renaming);
 
     r->sm = sm;
-    r->old = str_dup(old->bare);
-    r->new = str_dup(new->bare);
+    r->old = str_dup(what->old.bare);
+    r->new = str_dup(what->new.bare);
+    r->key = str_is_set(what->key) ? str_dup(what->key) : NULL;
+    r->by = what->by;
     r->done = done;
     r->owner = owner;
     timer_init(&r->timer, on_timer);
-    account_with(sm, new, on_new, r);
+    list_init(&r->at);
+    account_with(sm, &what->new, on_new, r);
+}
+
+/* The others hear from the store. */
+void account_rename_stop(struct sm *sm)
+{
+    while (!list_is_empty(&sm->renamings))
+        finish(CONTAINER_OF(list_first(&sm->renamings), struct renaming, at), ERR_AGAIN);
 }

@@ -17,6 +17,7 @@ static const char *const stores[] = { "sqlite", "postgresql", NULL };
 static const char *const store_tls[] = { "verify-full", "verify-ca", "require", "disable", NULL }; /* enum store_tls */
 static const char *const syncs[] = { "full", "normal", NULL };
 static const char *const stale_crls[] = { "refuse", "accept", NULL }; /* enum sm_stale_crl */
+static const char *const renamed[] = { "new", "move", NULL }; /* enum sm_renamed */
 static const char *const conflicts[] = { "replace-old", "rename-new", "refuse-new", NULL };
 
 const char *const sm_conf_exposed[] = { "PLAIN", "EXTERNAL", "DIGEST-MD5", NULL };
@@ -130,6 +131,9 @@ static const struct conf_key host_keys[] = {
       "directory's; the first has what both have, and with ldap first adduser refuses names of the directory (deploy/DIRECTORY.md)." },
     { "directory", CONF_TEXT, HOST(directory), "", 0, 0, NULL, CONF_AT_RELOAD,
       "The title of the section directory whose people are this host's." },
+    { "renamed", CONF_CHOICE, HOST(renamed), "new", 0, 0, renamed, CONF_AT_RELOAD,
+      "Whoever the directory has renamed begins with nothing at the first login by the new name; or, with move, their account gets that name, with all that "
+      "it has, if it is the only one of their entry and the directory knows them by its old name no more (deploy/DIRECTORY.md)." },
     { "allow_groups", CONF_LIST, HOST(allow_groups), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Groups of the directory, by name or DN, whose members may log in; everybody when absent." },
     { "allow_groups_dmz", CONF_LIST, HOST(allow_groups_dmz), "", 0, 0, NULL, CONF_AT_RELOAD,

@@ -13,6 +13,8 @@ struct arena;
 
 enum sm_store { SM_STORE_SQLITE, SM_STORE_POSTGRESQL };
 
+enum sm_renamed { SM_RENAMED_NEW, SM_RENAMED_MOVE };
+
 enum sm_stale_crl { SM_STALE_CRL_REFUSE, SM_STALE_CRL_ACCEPT };
 
 struct sm_host_conf { /* section host "example.com" */
@@ -26,6 +28,7 @@ struct sm_host_conf { /* section host "example.com" */
     int64_t bytes_per_second, stanzas_per_second;
     struct conf_list auth;    /* "internal" (when empty), "ldap", or both */
     char *directory;          /* the section; NULL: none */
+    int renamed;              /* enum sm_renamed */
     struct conf_list shared_groups, shared_groups_to_all; /* sm/shared.h */
     int64_t max_shared;
     struct conf_list allow_groups, allow_groups_dmz, outside_groups, search_groups; /* sm/directory/access.h */

@@ -431,6 +431,8 @@ static bool check_no_directory(const struct sm_host_conf *h, struct buf *why)
                   { "search_groups", &h->search_groups } };
     bool is_good = !h->directory || say(why, "host", h->name, "directory: it needs auth = {\"ldap\"}");
 
+    if (h->renamed == SM_RENAMED_MOVE)
+        is_good = say(why, "host", h->name, "renamed: it needs auth = {\"ldap\"}");
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         if (rules[i].list->count > 0) {
             buf_printf(why, "host \"%s\": %s: it needs auth = {\"ldap\"}\n", h->name, rules[i].key);

@@ -4,6 +4,8 @@
 #include "common/audit.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "sm/account.h"
+#include "sm/auth/auth.h"
 #include "sm/directory/directory.h"
 #include "sm/leavers.h"
 #include "sm/metrics.h"
@@ -221,4 +223,27 @@ enum ctl_exit directories_health(const struct sm *sm, struct ctl_request *r)
     ctl_field_u64(r, "directory_servers_up", t.up);
     ctl_field_u64(r, "directory_servers_down", t.down);
     return state;
+}
+
+/* --- people who are renamed -------------------------------------------------------------------------------------- */
+
+static const char *moves_by(void *owner, struct str host)
+{
+    const struct sm_host_conf *h = sm_host(owner, host);
+
+    return h && h->renamed == SM_RENAMED_MOVE && sm_conf_is_directory(h) ? h->directory : NULL;
+}
+
+static void on_rename(void *owner, struct str old, struct str new, struct str key, void (*done)(void *done_owner, enum err e), void *done_owner)
+{
+    struct account_rename what = { .key = key, .by = "directory" };
+
+    jid_split(old, &what.old);
+    jid_split(new, &what.new);
+    account_rename(owner, &what, done, done_owner);
+}
+
+struct auth_renaming directories_renaming(struct sm *sm)
+{
+    return (struct auth_renaming){ .owner = sm, .directory_of = moves_by, .rename = on_rename };
 }

@@ -11,6 +11,10 @@ void directories_prepare(struct sm *sm);
 NODISCARD enum err directories_apply(struct sm *sm, struct buf *why);
 void directories_stop(struct sm *sm);
 
+struct auth_renaming;
+/* For auth_new: accounts follow their entries to other names where a host says so. */
+struct auth_renaming directories_renaming(struct sm *sm);
+
 /* Fields for status; the health that they mean. */
 enum ctl_exit directories_health(const struct sm *sm, struct ctl_request *r);
 enum ctl_exit directories_state(const struct sm *sm); /* the health alone */

@@ -226,11 +226,11 @@ static bool is_account(struct sm *sm, struct str text, struct arena *arena, stru
 static void run_rename(struct sm *sm, struct ctl_request *r)
 {
     struct arena arena = { 0 };
-    struct jid old, new;
+    struct account_rename what = { .key = STR_NONE, .by = "administrator" };
 
-    if (is_account(sm, ctl_arg(r, 1), &arena, &old) && is_account(sm, ctl_arg(r, 2), &arena, &new) && str_eq(old.domain, new.domain) &&
-        !str_eq(old.bare, new.bare)) {
-        account_rename(sm, &old, &new, on_renamed, r);
+    if (is_account(sm, ctl_arg(r, 1), &arena, &what.old) && is_account(sm, ctl_arg(r, 2), &arena, &what.new) &&
+        str_eq(what.old.domain, what.new.domain) && !str_eq(what.old.bare, what.new.bare)) {
+        account_rename(sm, &what, on_renamed, r);
     } else {
         ctl_say(r, "expected two addresses of one host that is served here");
         ctl_finish(r, CTL_USAGE);

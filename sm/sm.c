@@ -132,6 +132,7 @@ static enum err open_store(struct sm *sm, struct buf *why)
                                  .slot_key = sm->slot_key,
                                  .keytab = sm->conf->gssapi_keytab,
                                  .directories = sm->directories,
+                                 .renaming = directories_renaming(sm),
                                  .guesses = &guessing_options };
     enum err e = store_open(sm->service->loop, &options, &sm->store, why);
 
@@ -148,6 +149,7 @@ static void init(struct sm *sm, struct service *service)
     sm->parser = xml_parser_new();
     sm->adopter = adopt_new();
     timer_init(&sm->purge, on_purge);
+    list_init(&sm->renamings);
     account_table_init(sm);
     session_tables_init(sm);
     login_init(sm);
@@ -274,6 +276,7 @@ void sm_stop(struct service *service)
         links_close(sm->links);
     sm->links = NULL;
     login_fini(sm); /* exchanges use the store until they are freed */
+    account_rename_stop(sm);
     shared_stop(sm);
     directories_stop(sm); /* logins in the thread pool and on the wire fail */
     people_stop(sm);

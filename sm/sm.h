@@ -49,6 +49,7 @@ struct sm {
     int64_t use_failed_us;      /* when a use of a c2s was last not stored (sm/incident_use.c) */
     struct incident *incident;  /* one that is being dealt with, or NULL (sm/incident.h) */
     struct archive_purger *purger; /* of archives (sm/archive_purge.h) */
+    struct list renamings;      /* of accounts, under way (sm/account_rename.c) */
     struct timer purge;
     int64_t last_stamp_us;      /* sm_stamp_us */
     bool is_stopping;

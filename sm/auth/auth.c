@@ -243,6 +243,7 @@ enum err auth_new(const struct auth_options *options, struct auth **out_auth, st
     a = mem_new(struct auth);
     a->store = options->store;
     a->directories = options->directories;
+    a->renaming = options->renaming;
     a->guesses = guesses_new(options->guesses ? options->guesses : &(struct guesses_options){ 0 });
     a->loop = store_loop(options->store);
     a->iterations = (uint32_t)options->scram_iterations;

@@ -23,8 +23,19 @@ enum auth_failure {
 };
 const char *auth_failure_name(enum auth_failure f); /* "not-authorized" */
 
+/* What becomes of the account of somebody whose entry has another name now. */
+struct auth_renaming {
+    void *owner;
+    /* Of a host whose accounts follow their entries: its directory. NULL: they do not. */
+    const char *(*directory_of)(void *owner, struct str host);
+    /* The account old, which belongs to the entry of this key, is new from then on, with all that it has, or nothing has changed; in
+     * bounded time. ERR_NOT_FOUND: old is not there, or is not the entry's; ERR_EXISTS: new is. done comes once. NULL: none follows. */
+    void (*rename)(void *owner, struct str old, struct str new, struct str key, void (*done)(void *done_owner, enum err e), void *done_owner);
+};
+
 struct auth_options {
     struct store *store;
+    struct auth_renaming renaming;
     struct directories *directories; /* outlives the exchanges; NULL: none */
     const struct guesses_options *guesses; /* read by auth_new; NULL: nobody is told of budgets that are used up */
     int64_t scram_iterations; /* for keys that we make */

@@ -17,6 +17,7 @@ struct authorities; /* authorities.h */
 struct auth {
     struct store *store;
     struct directories *directories;
+    struct auth_renaming renaming;
     struct guesses *guesses;
     struct authorities *authorities; /* NULL: none yet */
     uv_loop_t *loop;

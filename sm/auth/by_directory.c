@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "proto/control.h"
 #include "sm/auth/derived.h"
+#include "sm/auth/renamed.h"
 #include "sm/directory/directory.h"
 
 #include <sys/time.h>
@@ -17,7 +18,7 @@ struct attempt {
     char *account; /* bare JID */
     char *key;     /* of the entry that was bound */
     enum auth_order order;
-    bool was_made; /* the account's row was written by us: it is looked at once more */
+    bool was_made; /* the account's row was written by us, or another's got the name: it is looked at once more */
     bool is_asked; /* the directory was to bind */
     /* of a password from which keys are derived, when it is right */
     char *directory, *mark, *password;
@@ -115,6 +116,20 @@ static void claim_row(struct attempt *t)
     store_submit(tx, on_written, t);
 }
 
+static void on_renamed(void *owner, enum renamed_outcome outcome, const char *detail)
+{
+    struct attempt *t = owner;
+
+    if (outcome == RENAMED_FAILED || t->auth->is_closed) {
+        finish(t, AUTH_TEMPORARY_AUTH_FAILURE, detail ? detail : "the store failed");
+    } else if (outcome == RENAMED_NOBODY) {
+        make_row(t);
+    } else {
+        t->was_made = true;
+        ask_for_row(t);
+    }
+}
+
 static void on_row(void *owner, enum err e, struct store_rows *rows)
 {
     struct attempt *t = owner;
@@ -134,7 +149,7 @@ static void on_row(void *owner, enum err e, struct store_rows *rows)
     else if (is_there)
         claim_row(t);
     else
-        make_row(t);
+        renamed_find(t->auth, str_from(t->account), t->order, str_from(t->key), on_renamed, t);
 }
 
 static void ask_for_row(struct attempt *t)

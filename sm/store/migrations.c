@@ -22,6 +22,7 @@ EMBED(migration_0004, "0004_directory.sql");
 EMBED(migration_0005, "0005_outside.sql");
 EMBED(migration_0006, "0006_archive.sql");
 EMBED(migration_0007, "0007_derived.sql");
+EMBED(migration_0008, "0008_renamed.sql");
 
 static const struct {
     const char *begin, *end;
@@ -33,6 +34,7 @@ static const struct {
     { migration_0005_begin, migration_0005_end },
     { migration_0006_begin, migration_0006_end },
     { migration_0007_begin, migration_0007_end },
+    { migration_0008_begin, migration_0008_end },
 };
 
 const int64_t store_migration_count = ARRAY_LEN(migrations);

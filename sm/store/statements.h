@@ -23,6 +23,7 @@
     X(ACCOUNT_NEW_KEYED, "INSERT INTO account (slot, jid, host, created_us, roster_version, directory_key) VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT (jid) DO NOTHING") \
     X(ACCOUNT_CLAIM, "UPDATE account SET directory_key = $1 WHERE jid = $2 AND directory_key = ''") \
     X(ACCOUNT_CLAIM_KEYLESS, "UPDATE account SET directory_key = $1 WHERE jid = $2 AND directory_key = '' AND NOT EXISTS (SELECT 1 FROM secret WHERE secret.jid = account.jid AND secret.mark = '')") \
+    X(ACCOUNT_OF_KEY, "SELECT jid, (SELECT count(*) FROM secret WHERE secret.jid = account.jid AND secret.mark = '') FROM account WHERE directory_key = $1 AND host = $2 ORDER BY jid LIMIT 16") \
     X(ACCOUNT_ACCEPT, "UPDATE account SET directory_key = '', expired_us = 0 WHERE jid = $1") \
     X(SECRET_GET, "SELECT secret.secret, account.expired_us FROM secret JOIN account ON account.jid = secret.jid WHERE secret.jid = $1 AND secret.mark = '' ORDER BY secret.mechanism") \
     X(SECRET_PUT, "INSERT INTO secret (slot, jid, mechanism, secret, mark) SELECT slot, jid, $1, $2, '' FROM account WHERE jid = $3 ON CONFLICT (jid, mechanism) DO UPDATE SET secret = excluded.secret, mark = excluded.mark") \

@@ -564,6 +564,7 @@ static void hosts_are_checked(void **state)
         { { .name = (char *)"example.com", .auth = ONE(ldap), .directory = (char *)"corp" }, "tls_required" },
         { { .name = (char *)"example.com", .auth = ONE(bad) }, "auth: expected" },
         { { .name = (char *)"example.com", .directory = (char *)"corp" }, "it needs auth" },
+        { { .name = (char *)"example.com", .renamed = SM_RENAMED_MOVE }, "renamed: it needs auth" },
     };
     struct sm_directory_conf d = { GOOD, .uris = ONE(ldapi) };
 
