@@ -131,7 +131,7 @@ static void tell(const struct directory *d, const struct dir_server *s,
         .is_chosen = s == d->chosen && s->state != DIR_DOWN,
         .search_connections = s->counts[DIR_SEARCH],
         .bind_connections = s->counts[DIR_BIND],
-        .waiting = d->job_count,
+        .waiting = d->job_count - d->watch_count,
         .logins = s->logins,
         .lost = s->lost,
         .last_error = s->last_error,
@@ -151,7 +151,7 @@ static void tell_none(const struct directory *d,
     struct directory_server_status status = { .directory = d->options.name,
                                               .uri = d->options.srv,
                                               .state = "down",
-                                              .waiting = d->job_count,
+                                              .waiting = d->job_count - d->watch_count,
                                               .last_error = d->lookup_error };
 
     each(owner, &status);

@@ -273,7 +273,7 @@ static void start(struct login *l)
         end(l, DIRECTORY_UNKNOWN);
     } else if (dir_servers_are_hopeless(d)) {
         end(l, DIRECTORY_UNAVAILABLE);
-    } else if (d->job_count > (uint64_t)d->options.max_waiting) {
+    } else if (d->job_count - d->watch_count > (uint64_t)d->options.max_waiting) {
         end(l, DIRECTORY_BUSY);
     } else {
         timer_set(d->set->timers, &l->deadline, (uint64_t)d->options.answer_ms);

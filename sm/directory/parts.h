@@ -51,7 +51,7 @@ struct directory {
     char *lookup_error;          /* NULL: none */
     struct list waiting[DIR_POOLS];  /* struct dir_job */
     struct list jobs;                /* all */
-    uint32_t job_count;
+    uint32_t job_count, watch_count; /* of these so many are there for good, and wait for nobody */
     struct timer tick;
     uint32_t refs;                   /* servers, lookups, and the set's */
     bool is_closed;

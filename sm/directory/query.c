@@ -428,7 +428,7 @@ struct directory_search *directory_query_start(struct directory *d, const struct
     s->is_starting = true;
     if (!dir_pool_chosen(d))
         end(s, DIRECTORY_UNAVAILABLE);
-    else if (d->job_count > (uint64_t)d->options.max_waiting)
+    else if (d->job_count - d->watch_count > (uint64_t)d->options.max_waiting)
         end(s, DIRECTORY_BUSY);
     else
         dir_job_wait(&s->job, q->is_bulk ? DIR_BULK : DIR_SEARCH);

@@ -176,6 +176,7 @@ static void open_watcher(struct directory *d, const char *base)
     struct watcher *w = mem_new(struct watcher);
 
     dir_job_init(&w->job, d, &kind);
+    d->watch_count++;
     w->base = base;
     w->how = d->options.watch == DIRECTORY_WATCH_NOTIFY ? DIR_WATCH_NOTIFY : DIR_WATCH_SYNC;
     timer_init(&w->retry, on_retry);

@@ -42,6 +42,7 @@ def wait_watch(p, server, how):
 def test_what_is_removed_or_disabled_is_told(place, server):
     p = place()
     wait_watch(p, server, "syncrepl")
+    assert {r["waiting"] for r in p.rows()[0]} == {"0"}  # a watch waits for nobody
     server.add_person("leaver")
     leaver, carl, anna = p.login("leaver"), p.login("carl"), p.login("anna")
     server.delete("leaver")
