@@ -1,21 +1,6 @@
 /* What is said of a connection, kept as long as its exchange. */
 #include "sm/auth/auth_private.h"
 
-static const char *const *copy_names(struct arena *arena, const char *const *names)
-{
-    const char **copy;
-    size_t n = 0;
-
-    if (!names)
-        return NULL;
-    while (names[n])
-        n++;
-    copy = arena_alloc(arena, (n + 1) * sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = arena_str(arena, str_from(names[i])).p;
-    return copy;
-}
-
 static const struct auth_gssapi *copy_gssapi(struct arena *arena, const struct auth_gssapi *g)
 {
     struct auth_gssapi *copy;
@@ -25,7 +10,7 @@ static const struct auth_gssapi *copy_gssapi(struct arena *arena, const struct a
     copy = arena_alloc(arena, sizeof *copy);
     copy->hostname = arena_str(arena, str_from(g->hostname)).p;
     copy->default_realm = arena_str(arena, str_from(g->default_realm)).p;
-    copy->realms = copy_names(arena, g->realms);
+    copy->realms = directory_names_copy(g->realms, arena);
     return copy;
 }
 
@@ -36,16 +21,16 @@ void auth_facts_copy(struct auth_facts *out, const struct auth_facts *facts, str
     out->cb_exporter = arena_str(arena, facts->cb_exporter);
     out->cb_end_point = arena_str(arena, facts->cb_end_point);
     out->cb_unique = arena_str(arena, facts->cb_unique);
-    out->mechanisms = copy_names(arena, facts->mechanisms);
+    out->mechanisms = directory_names_copy(facts->mechanisms, arena);
     out->directory = facts->directory ? arena_str(arena, str_from(facts->directory)).p : NULL;
     out->order = facts->order;
     memcpy(out->sources, facts->sources, sizeof out->sources);
     out->gssapi = copy_gssapi(arena, facts->gssapi);
-    out->refused = copy_names(arena, facts->refused);
+    out->refused = directory_names_copy(facts->refused, arena);
     out->is_inside = facts->is_inside;
-    out->access.log_in = copy_names(arena, facts->access.log_in);
-    out->access.log_in_dmz = copy_names(arena, facts->access.log_in_dmz);
-    out->access.outside = copy_names(arena, facts->access.outside);
+    out->access.log_in = directory_names_copy(facts->access.log_in, arena);
+    out->access.log_in_dmz = directory_names_copy(facts->access.log_in_dmz, arena);
+    out->access.outside = directory_names_copy(facts->access.outside, arena);
     out->address = arena_str(arena, facts->address);
     out->c2s = arena_str(arena, facts->c2s);
     out->chain = arena_str(arena, facts->chain);

@@ -209,25 +209,6 @@ static bool tell_partial(struct directory_search *s, struct partial *p)
 
 static void go_on(struct directory_search *s);
 
-static enum directory_verdict verdict_of(int code)
-{
-    switch (code) {
-    case LDAP_SUCCESS:
-    case LDAP_SIZELIMIT_EXCEEDED:
-    case LDAP_NO_SUCH_OBJECT:
-        return DIRECTORY_OK;
-    case LDAP_BUSY:
-    case LDAP_ADMINLIMIT_EXCEEDED:
-    case LDAP_TIMELIMIT_EXCEEDED:
-        return DIRECTORY_BUSY;
-    case LDAP_UNAVAILABLE:
-    case LDAP_SERVER_DOWN:
-        return DIRECTORY_UNAVAILABLE;
-    default:
-        return DIRECTORY_FAILED;
-    }
-}
-
 static void note_answer(struct directory_search *s, const struct dir_answer *answer)
 {
     const char *text = answer->diagnostic             ? answer->diagnostic
@@ -247,7 +228,7 @@ static void on_page(struct dir_conn *c, const struct dir_answer *answer)
 
     if (dir_is_answered(c, answer) && (s = search_of(c))) {
         note_answer(s, answer);
-        s->end.verdict = verdict_of(answer->code);
+        s->end.verdict = directory_query_verdict(answer->code);
         s->end.is_cut |= answer->code == LDAP_SIZELIMIT_EXCEEDED;
         s->is_more = answer->cookie.n > 0 && answer->code == LDAP_SUCCESS && !s->end.is_cut;
         buf_clear(&s->cookie);
@@ -290,7 +271,7 @@ static void on_range(struct dir_conn *c, const struct dir_answer *answer)
         p = CONTAINER_OF(list_first(&s->partials), struct partial, at);
         if (answer->code != LDAP_SUCCESS || answer->entries == 0) {
             note_answer(s, answer);
-            end(s, answer->code == LDAP_SUCCESS ? DIRECTORY_UNAVAILABLE : verdict_of(answer->code));
+            end(s, answer->code == LDAP_SUCCESS ? DIRECTORY_UNAVAILABLE : directory_query_verdict(answer->code));
         } else {
             if (p->next == p->asked) /* there is nothing behind what has come */
                 p->next = 0;

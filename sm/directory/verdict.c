@@ -118,14 +118,13 @@ enum directory_verdict directory_bind_verdict(int code, const char *diagnostic,
     return v;
 }
 
-/* A limit of size is what two entries look like: two are asked for. */
-enum directory_verdict directory_search_verdict(int code, uint32_t entries)
+enum directory_verdict directory_query_verdict(int code)
 {
     switch (code) {
     case LDAP_SUCCESS:
-        return entries == 1 ? DIRECTORY_OK : entries == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_AMBIGUOUS;
     case LDAP_SIZELIMIT_EXCEEDED:
-        return DIRECTORY_AMBIGUOUS;
+    case LDAP_NO_SUCH_OBJECT:
+        return DIRECTORY_OK;
     case LDAP_BUSY:
     case LDAP_ADMINLIMIT_EXCEEDED:
     case LDAP_TIMELIMIT_EXCEEDED:
@@ -136,4 +135,17 @@ enum directory_verdict directory_search_verdict(int code, uint32_t entries)
     default:
         return DIRECTORY_FAILED;
     }
+}
+
+/* A limit of size is what two entries look like: two are asked for. Where the base is not there,
+ * somebody has configured it wrongly. */
+enum directory_verdict directory_search_verdict(int code, uint32_t entries)
+{
+    if (code == LDAP_SIZELIMIT_EXCEEDED)
+        return DIRECTORY_AMBIGUOUS;
+    if (code == LDAP_NO_SUCH_OBJECT)
+        return DIRECTORY_FAILED;
+    if (code != LDAP_SUCCESS)
+        return directory_query_verdict(code);
+    return entries == 1 ? DIRECTORY_OK : entries == 0 ? DIRECTORY_UNKNOWN : DIRECTORY_AMBIGUOUS;
 }

@@ -52,7 +52,9 @@ struct directory_policy {
 /* code: of the bind's answer; diagnostic: its text, may be NULL. */
 enum directory_verdict directory_bind_verdict(int code, const char *diagnostic,
                                               const struct directory_policy *policy);
-/* Of a search that is over. */
+/* Of a search of any number of entries, which need not be there. */
+enum directory_verdict directory_query_verdict(int code);
+/* Of a search of one entry that is over. */
 enum directory_verdict directory_search_verdict(int code, uint32_t entries);
 
 #endif
