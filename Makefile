@@ -8,7 +8,7 @@ OUT := build/$(if $(SAN),san,release)$(if $(filter clang,$(COMPILER)),-clang)
 CC := $(COMPILER)
 PKG_COMMON := libuv gnutls nettle libconfuse libseccomp
 PKG_PROTO := libxml-2.0 libidn2
-PKG_SM := libsasl2 sqlite3 ldap lber libpq
+PKG_SM := libsasl2 sqlite3 ldap lber libpq krb5-gssapi krb5
 PKG_CTL := jansson
 PKGS := $(PKG_COMMON) $(PKG_PROTO) $(PKG_SM) $(PKG_CTL)
 

@@ -55,6 +55,8 @@ struct sm_directory_conf { /* section directory "corp" */
     char *ca_file, *cert_file, *key_file;
     int bind; /* enum directory_bind */
     char *bind_dn, *bind_password_file;
+    char *keytab, *principal;   /* of DIRECTORY_GSSAPI */
+    struct conf_list kdc_ports;
     char *base, *filter, *key_attribute;
     struct conf_list scram; /* names of enum auth_source */
     int scope; /* enum directory_scope */
@@ -128,6 +130,8 @@ const struct sm_directory_conf *sm_conf_directory_of(const struct sm_conf *c, co
 struct directory_ports;
 /* The ports that SRV records may name; false: one of the list is no port. */
 bool sm_conf_srv_ports(const struct sm_directory_conf *d, struct directory_ports *out);
+/* conf_kerberos.c: of one whose service account binds by Kerberos; why: a sentence a line. */
+bool sm_conf_check_kerberos(const struct sm_directory_conf *d, struct buf *why);
 /* NULL: no section of this title. */
 const struct sm_directory_conf *sm_conf_directory(const struct sm_conf *c, const char *name);
 /* The host's, in the arena. */

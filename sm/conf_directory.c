@@ -18,7 +18,7 @@ static const char *const scopes[] = { "subtree", "one-level", NULL };
 static const char *const watches[] = { "auto", "syncrepl", "notification", "none", NULL }; /* enum directory_watch */
 static const char *const nestings[] = { "walk", "in-chain", "none", NULL }; /* enum directory_nesting */
 static const char *const certificates[] = { "domain", "target", NULL }; /* enum directory_srv_certificate */
-static const char *const binds[] = { "simple", "external", NULL };
+static const char *const binds[] = { "simple", "external", "gssapi", NULL };
 
 const struct conf_key sm_conf_directory_keys[] = {
     { "uris", CONF_LIST, DIR(uris), "", 0, MAX_SERVERS, NULL, CONF_AT_RELOAD,
@@ -42,7 +42,7 @@ const struct conf_key sm_conf_directory_keys[] = {
       "Needed unless nothing is encrypted." },
     { "bind", CONF_CHOICE, DIR(bind), "simple", 0, 0, binds, CONF_AT_RELOAD,
       "How the service account, which searches, says who it is: by a password (bind_dn), or by what the server knows of the connection "
-      "(SASL EXTERNAL): cert and key, or over ldapi:// the user that we run as." },
+      "(SASL EXTERNAL): cert and key, or over ldapi:// the user that we run as; or by Kerberos (SASL GSSAPI): keytab and principal." },
     { "cert", CONF_PATH, DIR(cert_file), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Our own certificate (PEM), which servers are shown that ask for one." },
     { "key", CONF_PATH, DIR(key_file), "", 0, 0, NULL, CONF_AT_RELOAD, "Its key (PEM). Others must not be able to read it." },
@@ -50,6 +50,12 @@ const struct conf_key sm_conf_directory_keys[] = {
       "The service account of bind = simple; anonymous when absent." },
     { "bind_password_file", CONF_PATH, DIR(bind_password_file), "", 0, 0, NULL, CONF_AT_RELOAD,
       "Its password: the file's first line. Others must not be able to read it." },
+    { "principal", CONF_TEXT, DIR(principal), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "The service account of bind = gssapi, as name@REALM. Where the realm's KDC is, the site's krb5.conf says. The servers are ldap/HOST, HOST as in uris." },
+    { "keytab", CONF_PATH, DIR(keytab), "", 0, 0, NULL, CONF_AT_RELOAD,
+      "Its keys, read for each new connection. Others must not be able to read it." },
+    { "kdc_ports", CONF_LIST, DIR(kdc_ports), "88", 0, 8, NULL, CONF_AT_RELOAD,
+      "TCP ports of the KDCs: with bind = gssapi the process may dial these, and no others." },
     { "base", CONF_TEXT, DIR(base), NULL, 0, 0, NULL, CONF_AT_RELOAD, "Where people are searched." },
     { "scope", CONF_CHOICE, DIR(scope), "subtree", 0, 0, scopes, CONF_AT_RELOAD,
       "All below base, or the entries right below it." },
@@ -241,6 +247,8 @@ static bool check_bind(const struct sm_directory_conf *d, struct buf *why)
 
     if ((d->cert_file != NULL) != (d->key_file != NULL))
         is_good = say(why, "directory", d->name, "cert: it needs key, and the other way round");
+    if (d->bind != DIRECTORY_GSSAPI && (d->keytab || d->principal))
+        is_good = say(why, "directory", d->name, "keytab and principal: they go with bind = gssapi");
     if (d->bind == DIRECTORY_SIMPLE)
         return is_good & ((d->bind_dn != NULL) == (d->bind_password_file != NULL) ||
                           say(why, "directory", d->name,
@@ -248,6 +256,8 @@ static bool check_bind(const struct sm_directory_conf *d, struct buf *why)
     if (d->bind_dn || d->bind_password_file)
         is_good = say(why, "directory", d->name,
                       "bind_dn: it goes with bind = simple; the server says who we are");
+    if (d->bind == DIRECTORY_GSSAPI)
+        return sm_conf_check_kerberos(d, why) && is_good;
     for (size_t i = 0; i < d->uris.count; i++) {
         struct directory_uri u;
 
@@ -293,7 +303,7 @@ static bool check_srv(const struct sm_directory_conf *d, struct buf *why)
         return say(why, "directory", d->name, "srv: it needs start_tls = yes");
     if (!d->ca_file)
         return say(why, "directory", d->name, "ca: needed to verify the servers' certificates");
-    return d->bind == DIRECTORY_SIMPLE || d->cert_file || say(why, "directory", d->name, "bind: external needs cert and key, or ldapi://");
+    return d->bind != DIRECTORY_EXTERNAL || d->cert_file || say(why, "directory", d->name, "bind: external needs cert and key, or ldapi://");
 }
 
 /* What is misspelt would silently never be used. */

@@ -1,6 +1,7 @@
 /* What sallyport-sm may do: dial and accept links, keep the store's files, compute keys in libuv's threads, write its log. */
 #include "common/confine.h"
 #include "sm/auth/kerberos_conf.h"
+#include "sm/directory/directory.h"
 #include "sm/directory/uri.h"
 #include "sm/conf.h"
 #include "sm/store/store.h"
@@ -33,6 +34,31 @@ static void allow_srv(const struct sm_directory_conf *d, struct confine *c)
     }
 }
 
+static void allow_kerberos_path(void *owner, const char *path, bool is_folder)
+{
+    if (is_folder)
+        confine_allow_folder(owner, CONFINE_READ, path, CONFINE_AT_START);
+    else
+        confine_allow_file(owner, CONFINE_READ, path, CONFINE_AT_START);
+}
+
+/* The service account's ticket: the keytab, krb5.conf, and the KDC, which that names by its address
+ * or its name. */
+static void allow_kdc(const struct sm_directory_conf *d, struct confine *c)
+{
+    confine_allow(c, CONFINE_KERBEROS);
+    confine_allow_file(c, CONFINE_READ, d->keytab, CONFINE_ALWAYS);
+    kerberos_conf_each(allow_kerberos_path, c);
+    for (size_t i = 0; i < d->kdc_ports.count; i++) {
+        struct buf address = { 0 };
+
+        buf_printf(&address, "kdc:%s", d->kdc_ports.items[i]);
+        buf_add_char(&address, '\0');
+        confine_allow_dial(c, address.p);
+        buf_fini(&address);
+    }
+}
+
 static void allow_directory(const struct sm_directory_conf *d, struct confine *c)
 {
     confine_allow(c, CONFINE_LDAP);
@@ -41,6 +67,8 @@ static void allow_directory(const struct sm_directory_conf *d, struct confine *c
     confine_allow_file(c, CONFINE_READ, d->key_file, CONFINE_ALWAYS);
     confine_allow_file(c, CONFINE_READ, d->bind_password_file, CONFINE_ALWAYS);
     allow_srv(d, c);
+    if (d->bind == DIRECTORY_GSSAPI)
+        allow_kdc(d, c);
     for (size_t i = 0; i < d->uris.count; i++) {
         struct directory_uri u;
         struct buf address = { 0 };
@@ -58,14 +86,6 @@ static void allow_authority(const struct sm_host_conf *h, struct confine *c)
     confine_allow_file(c, CONFINE_READ, h->external_ca, CONFINE_ALWAYS);
     for (size_t i = 0; i < h->external_crl.count; i++)
         confine_allow_file(c, CONFINE_READ, h->external_crl.items[i], CONFINE_ALWAYS);
-}
-
-static void allow_kerberos_path(void *owner, const char *path, bool is_folder)
-{
-    if (is_folder)
-        confine_allow_folder(owner, CONFINE_READ, path, CONFINE_AT_START);
-    else
-        confine_allow_file(owner, CONFINE_READ, path, CONFINE_AT_START);
 }
 
 /* The keytab may be replaced while we run, and so may krb5.conf. */

@@ -136,6 +136,8 @@ static struct directory_options options_of(const struct sm_directory_conf *d, co
                                        .bind = d->bind,
                                        .bind_dn = d->bind_dn,
                                        .bind_password = password->n > 0 ? buf_str(password) : STR(""),
+                                       .keytab = d->keytab,
+                                       .principal = d->principal,
                                        .base = d->base,
                                        .scope = d->scope,
                                        .filter = d->filter,
@@ -182,6 +184,11 @@ enum err directories_apply(struct sm *sm, struct buf *why)
         buf_printf(why, "directory: the first one takes a restart");
         e = ERR_DENIED;
     }
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        if (confs[i].bind == DIRECTORY_GSSAPI && !sm->kerberos_realm) {
+            buf_printf(why, "directory \"%s\": bind: the first gssapi takes a restart", confs[i].name);
+            e = ERR_DENIED;
+        }
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         e = read_password(&confs[i], &passwords[i], why);
         options[i] = options_of(&confs[i], &passwords[i]);

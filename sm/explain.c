@@ -161,6 +161,13 @@ static void on_access(void *owner, const struct access *a)
 
 /* --- the steps --------------------------------------------------------------------------------- */
 
+static const char *service_account(const struct sm_directory_conf *d)
+{
+    static const char *const unnamed[] = { [DIRECTORY_SIMPLE] = "anonymous", [DIRECTORY_EXTERNAL] = "external", [DIRECTORY_GSSAPI] = "gssapi" };
+
+    return d->bind_dn ? d->bind_dn : d->principal ? d->principal : unnamed[d->bind];
+}
+
 static void ask_directory(struct explanation *x)
 {
     const struct sm_directory_conf *conf = sm_conf_directory_of(x->sm->conf, x->host);
@@ -172,7 +179,7 @@ static void ask_directory(struct explanation *x)
         finish(x, CTL_FAILED, "no: the directory of this host is not there");
         return;
     }
-    STEP(x, "service account", "%s", conf->bind_dn ? conf->bind_dn : "anonymous");
+    STEP(x, "service account", "%s", service_account(conf));
     STEP(x, "base", "%s", conf->base);
     access_ask(d, &name, &rules, true, on_access, x);
 }

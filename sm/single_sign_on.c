@@ -5,24 +5,33 @@
 #include "common/mem.h"
 #include "sm/auth/auth.h"
 #include "sm/conf.h"
+#include "sm/directory/directory.h"
 #include "sm/sm.h"
+
+#include <string.h>
 
 /* The library wants one; which, is of no account, but it must stay what it was told. */
 static const char *first_realm(const struct sm_conf *conf)
 {
     const struct sm_host_conf *hosts = conf->hosts.items;
+    const struct sm_directory_conf *directories = conf->directories.items;
 
     for (size_t i = 0; i < conf->hosts.count; i++)
         if (hosts[i].gssapi_realms.count > 0)
             return hosts[i].gssapi_realms.items[0];
-    return "INVALID";
+    for (size_t i = 0; i < conf->directories.count; i++)
+        if (directories[i].bind == DIRECTORY_GSSAPI)
+            return strrchr(directories[i].principal, '@') + 1; /* checked with the configuration */
+    return NULL;
 }
 
 enum err single_sign_on_prepare(struct sm *sm, struct buf *why)
 {
-    if (!sm->conf->gssapi_keytab)
+    const char *realm = first_realm(sm->conf);
+
+    if (!realm && !sm->conf->gssapi_keytab)
         return ERR_OK;
-    sm->kerberos_realm = mem_strdup(first_realm(sm->conf));
+    sm->kerberos_realm = mem_strdup(realm ? realm : "INVALID");
     return auth_prepare_gssapi(sm->kerberos_realm, why);
 }
 

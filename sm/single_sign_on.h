@@ -10,7 +10,8 @@ struct auth_gssapi;
 struct sm;
 struct sm_host_conf;
 
-/* First of all at start: it sets the environment of threads to come. Nothing without gssapi_keytab. */
+/* First of all at start: it sets the environment of threads to come. Nothing without gssapi_keytab
+ * and without a directory that Kerberos is used to. */
 NODISCARD enum err single_sign_on_prepare(struct sm *sm, struct buf *why);
 /* When there is sm->auth: says for which hosts the keytab is of no use. */
 void single_sign_on_try(const struct sm *sm);

@@ -17,7 +17,8 @@
 
 /* The acceptor's name is what the configuration says: no DNS, which could hang or lie. Only keys for
  * which the server's answer brings a fresh one (RFC 4121 §2): with those of RC4 and DES a whole
- * login that was recorded could be played again, by a c2s that was taken over, too. */
+ * login that was recorded could be played again, by a c2s that was taken over, too. A KDC, which
+ * only the service account of a directory asks for a ticket, is asked by TCP first. */
 static const char settings[] = "[libdefaults]\n"
                                "default_realm = %s\n"
                                "dns_lookup_realm = false\n"
@@ -25,7 +26,8 @@ static const char settings[] = "[libdefaults]\n"
                                "rdns = false\n"
                                "qualify_shortname = \"\"\n"
                                "ignore_acceptor_hostname = false\n"
-                               "permitted_enctypes = aes camellia\n";
+                               "permitted_enctypes = aes camellia\n"
+                               "udp_preference_limit = 1\n";
 
 static enum err write_settings(const char *default_realm, int *out_fd)
 {

@@ -1,5 +1,6 @@
 /* The Kerberos library's configuration, as far as it is ours: what an acceptor of tickets must not
- * leave to the site's krb5.conf(5), which is read behind it. */
+ * leave to the site's krb5.conf(5), which is read behind it. The service account of a directory gets
+ * its own ticket by the same settings. */
 #ifndef SM_AUTH_KERBEROS_CONF_H
 #define SM_AUTH_KERBEROS_CONF_H
 

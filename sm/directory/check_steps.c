@@ -105,7 +105,7 @@ static void look_unverified(const struct dir_opening *failed, const char *uri,
 static void tell_way(const struct dir_opening *o, struct check_report *r)
 {
     static const char *const steps[] = { "resolve", "connect", "tls", "bind" };
-    static const char *const binds[] = { "simple", "external" };
+    static const char *const binds[] = { "simple", "external", "gssapi" };
 
     for (int step = 0; step < DIR_STEPS && (step < (int)o->step || (o->ld && step == (int)o->step));
          step++) {

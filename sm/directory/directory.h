@@ -18,8 +18,9 @@ enum directory_scope { DIRECTORY_SUBTREE, DIRECTORY_ONE_LEVEL, DIRECTORY_BASE };
 /* How groups in groups are found: not at all, by asking for the groups of each group, or by the
  * server's matching rule in chain (Active Directory). */
 enum directory_nesting { DIRECTORY_NEST_WALK, DIRECTORY_NEST_CHAIN, DIRECTORY_NEST_NONE };
-/* How the service account says who it is: a password, or what TLS or the kernel says of us. */
-enum directory_bind { DIRECTORY_SIMPLE, DIRECTORY_EXTERNAL };
+/* How the service account says who it is: a password, what TLS or the kernel says of
+ * us, or a Kerberos ticket. */
+enum directory_bind { DIRECTORY_SIMPLE, DIRECTORY_EXTERNAL, DIRECTORY_GSSAPI };
 
 /* Which name the certificate of a server from DNS must have: the domain, as DNS could be forged
  * (RFC 4513 §3.1.3, RFC 6125 §6.2.1), or, where the CA is trusted for that, the server's own. */
@@ -48,6 +49,7 @@ struct directory_options {
     int bind;                 /* enum directory_bind */
     const char *bind_dn;      /* the service account of DIRECTORY_SIMPLE; NULL: anonymous */
     struct str bind_password; /* empty with a NULL bind_dn */
+    const char *keytab, *principal; /* of DIRECTORY_GSSAPI; the environment of kerberos_conf.h */
     const char *base;
     int scope; /* enum directory_scope */
     const char *filter; /* filter.h */

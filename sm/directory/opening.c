@@ -1,11 +1,13 @@
 /* Opening a connection, in one of libuv's threads: names, TCP, TLS and the service account's bind
- * may all wait, each for at most the configured time. Nothing in here touches the loop's data.
+ * may all wait, each for at most the configured time (a ticket of Kerberos for as long as its
+ * library likes). Nothing in here touches the loop's data.
  * The socket is ours (dial.c), so that each step has a limit and a time of its own, and so that the
  * name that a certificate must have need not be the one that was dialled. It never blocks: half an
  * answer holds neither this thread nor, later, the loop. */
 #include "sm/directory/parts.h"
 
 #include "common/mem.h"
+#include "sm/directory/kerberos_bind.h"
 #include "sm/directory/tls.h"
 #include "sm/directory/uri.h"
 
@@ -84,15 +86,18 @@ static bool reach(struct dir_opening *o, const struct directory_uri *u)
 }
 
 /* "[::1]" is "::1" to certificates. */
-static char *name_of(const struct dir_opening *o, const struct directory_uri *u)
+static char *host_of(const struct directory_uri *u)
 {
     struct str host = u->host;
 
-    if (o->tls_name)
-        return mem_strdup(o->tls_name);
     if (host.n > 2 && host.p[0] == '[')
         host = str_of(host.p + 1, host.n - 2);
     return str_dup(host);
+}
+
+static char *name_of(const struct dir_opening *o, const struct directory_uri *u)
+{
+    return o->tls_name ? mem_strdup(o->tls_name) : host_of(u);
 }
 
 static bool shake_hands(struct dir_opening *o, const struct directory_uri *u)
@@ -149,12 +154,25 @@ static bool is_refusal(int rc)
            rc == LDAP_STRONG_AUTH_REQUIRED || rc == LDAP_UNWILLING_TO_PERFORM;
 }
 
+static int bind_by_kerberos(struct dir_opening *o, const struct directory_uri *u)
+{
+    char *host = host_of(u);
+    struct dir_kerberos want = { .keytab = o->options.keytab,
+                                 .principal = o->options.principal,
+                                 .host = host };
+    int rc = dir_kerberos_bind(o->ld, &want);
+
+    mem_free(host);
+    return rc;
+}
+
 /* EXTERNAL is one message (RFC 4513 §5.2.3): who we are, the certificate or the kernel has said. */
-static void bind_service(struct dir_opening *o)
+static void bind_service(struct dir_opening *o, const struct directory_uri *u)
 {
     static const char *const names[] = {
         [DIRECTORY_SIMPLE] = "bind of the service account",
         [DIRECTORY_EXTERNAL] = "bind of the service account by EXTERNAL",
+        [DIRECTORY_GSSAPI] = "bind of the service account by GSSAPI",
     };
     const struct directory_options *with = &o->options;
     struct berval secret = { .bv_len = with->bind_password.n,
@@ -166,6 +184,8 @@ static void bind_service(struct dir_opening *o)
     o->step = DIR_SERVICE_BIND;
     if (with->bind == DIRECTORY_EXTERNAL)
         rc = ldap_sasl_bind_s(o->ld, NULL, "EXTERNAL", &nobody_else, NULL, NULL, NULL);
+    else if (with->bind == DIRECTORY_GSSAPI)
+        rc = bind_by_kerberos(o, u);
     else
         rc = ldap_sasl_bind_s(o->ld, with->bind_dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
     o->ms[DIR_SERVICE_BIND] = now_ms() - begin;
@@ -189,7 +209,7 @@ void dir_opening_run(struct dir_opening *o)
         return;
     set_options(o);
     if (encrypt(o, &u) && !o->is_unverified)
-        bind_service(o);
+        bind_service(o, &u);
 }
 
 /* --- for the loop ------------------------------------------------------------------------------ */

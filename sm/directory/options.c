@@ -32,6 +32,8 @@ static const struct field fields[] = {
     VALUE_OF(bind),
     { TEXT, AT(bind_dn), 0 },
     { SECRET, AT(bind_password), 0 },
+    { TEXT, AT(keytab), 0 },
+    { TEXT, AT(principal), 0 },
     { TEXT, AT(base), 0 },
     VALUE_OF(scope),
     { TEXT, AT(filter), 0 },

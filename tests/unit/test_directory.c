@@ -494,6 +494,8 @@ static char *scram[] = { (char *)"SCRAM-SHA-256" };
 #define GOOD GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"entryUUID"
 #define SRV .srv = (char *)"example.com", .is_start_tls = true
 #define CERT .cert_file = (char *)"/c.pem", .key_file = (char *)"/c.key"
+#define KERBEROS .bind = DIRECTORY_GSSAPI, .principal = (char *)"sallyport@EXAMPLE.ORG"
+#define KEYTAB .keytab = (char *)"/proc/self/auxv" /* a file that others cannot read */
 #define CA .ca_file = (char *)"/etc/ca.pem"
 
 static void sections_are_checked(void **state)
@@ -529,6 +531,19 @@ static void sections_are_checked(void **state)
         { { GOOD, CA, .uris = ONE(ldaps), .bind = DIRECTORY_EXTERNAL, CERT }, NULL },
         { { GOOD, CA, .uris = ONE(ldaps), CERT }, NULL },
         { { GOOD, CA, .uris = ONE(ldaps), .cert_file = (char *)"/c" }, "it needs key" },
+        { { GOOD, CA, .uris = ONE(ldaps), KERBEROS, KEYTAB }, NULL },
+        { { GOOD, CA, SRV, KERBEROS, KEYTAB }, NULL },
+        { { GOOD, CA, .uris = ONE(ldaps), KERBEROS }, "keytab" },
+        { { GOOD, CA, .uris = ONE(ldaps), KERBEROS, .keytab = (char *)"/" }, "keytab" },
+        { { GOOD, CA, .uris = ONE(ldaps), KERBEROS, .keytab = (char *)"/proc/version" }, "others cannot read" },
+        { { GOOD, CA, .uris = ONE(ldaps), .bind = DIRECTORY_GSSAPI, KEYTAB }, "name@REALM" },
+        { { GOOD, CA, .uris = ONE(ldaps), .bind = DIRECTORY_GSSAPI, .principal = (char *)"@X", KEYTAB }, "name@REALM" },
+        { { GOOD, CA, .uris = ONE(ldaps), .bind = DIRECTORY_GSSAPI, .principal = (char *)"x@", KEYTAB }, "name@REALM" },
+        { { GOOD, CA, .uris = ONE(ldaps), KERBEROS, KEYTAB, .kdc_ports = ONE(bad) }, "kdc_ports" },
+        { { GOOD, CA, .uris = ONE(ldaps), KERBEROS, KEYTAB, .bind_dn = (char *)"cn=x" }, "bind = simple" },
+        { { GOOD, .uris = ONE(loopback), .is_plain_ok = true, KERBEROS, KEYTAB }, "StartTLS" },
+        { { GOOD, .uris = ONE(ldapi), KERBEROS, KEYTAB }, "names of hosts" },
+        { { GOOD, CA, .uris = ONE(ldaps), KEYTAB }, "bind = gssapi" },
         { { GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=x)", .key_attribute = (char *)"x", .uris = ONE(ldapi) }, "filter: " },
         { { GROUPS, .name = (char *)"corp", .filter = (char *)"(uid=%u)", .key_attribute = (char *)"a b", .uris = ONE(ldapi) }, "key_attribute: " },
     };
