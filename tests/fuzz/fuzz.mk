@@ -43,7 +43,7 @@ fuzz-repeat-%: $(FUZZ_OUT)/fuzz_%
 $(FUZZ_OUT)/libcommon.a: $(call fuzz_objects,$(src_common))
 $(FUZZ_OUT)/libproto.a: $(call fuzz_objects,$(src_proto))
 $(FUZZ_OUT)/libauth.a: $(call fuzz_objects,$(wildcard sm/auth/*.c sm/directory/*.c))
-$(FUZZ_OUT)/libtables.a: $(call fuzz_objects,c2s/conf.c router/conf.c sm/conf.c sm/conf_directory.c sm/conf_external.c sm/auth/source.c sm/auth/trust.c sm/auth/certificate.c sm/directory/filter.c sm/directory/uri.c sm/store/postgres_host.c)
+$(FUZZ_OUT)/libtables.a: $(call fuzz_objects,c2s/conf.c router/conf.c $(filter-out sm/confine.c,$(wildcard sm/conf*.c)) sm/search_map.c sm/vcard.c sm/directory/entry.c sm/auth/source.c sm/auth/trust.c sm/auth/certificate.c sm/directory/filter.c sm/directory/uri.c sm/store/postgres_host.c)
 $(FUZZ_OUT)/libgate.a: $(call fuzz_objects,c2s/alone.c c2s/proxy.c)
 $(FUZZ_OUT)/lib%.a:
 	@rm -f $@
