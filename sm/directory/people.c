@@ -33,6 +33,7 @@ struct directory_load {
 
 static void free_load(struct directory_load *l)
 {
+    directory_index_unref(l->spec.was);
     arena_fini(&l->raw.arena);
     arena_fini(&l->arena);
     buf_fini(&l->why);
@@ -277,6 +278,7 @@ struct directory_load *directory_people_load(struct directory *d,
         str_eq_nocase(str_from(d->options.group_member), STR("memberUid"));
     l->spec.index.is_nested = d->options.group_nesting != DIRECTORY_NEST_NONE;
     l->now = time(NULL);
+    l->spec.was = directory_index_ref(spec->was); /* its owner may go while the thread reads it */
     l->began_ms = uv_now(d->set->loop);
     l->done = done;
     l->owner = owner;

@@ -7,7 +7,7 @@
 #include "sm/directory/directory.h"
 #include "sm/directory/index.h"
 
-/* Copied by directory_people_load, but for was. */
+/* Copied by directory_people_load; of was a reference is kept. */
 struct directory_people_spec {
     const char *host;           /* what %d of the filter is; normalised */
     const char *user_attribute; /* holds the local part, or an address of this very host */

@@ -11,12 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Every statement finds its rows by an index, and most take the first few of them in its order. What
- * is guessed of many rows, from statistics that may be old or of none, leads elsewhere: a bitmap of
- * an account's whole archive for a page of it. Plans are made once. */
-#define PLANS \
-    "-c jit=off -c enable_bitmapscan=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
-
 enum { DIAL_MS = 5000, MAX_PARAMETERS = 24 };
 
 static const char *const tls_modes[] = { "verify-full", "verify-ca", "require", "disable" };
@@ -57,7 +51,6 @@ static void add_fixed(struct parameters *p)
     add(p, "keepalives_interval", "5");
     add(p, "keepalives_count", "3");
     add(p, "tcp_user_timeout", "25000");
-    add(p, "options", PLANS);
 }
 
 static void connect_to(struct pg_store *s, const char *address)

@@ -124,6 +124,14 @@ static bool check_holder(struct pg_store *s, const PGresult *r)
     return false;
 }
 
+/* Every statement finds its rows by an index, and most take the first few of them in its order. What
+ * is guessed of many rows, from statistics that may be old or of none, leads elsewhere: a bitmap of
+ * an account's whole archive for a page of it. Plans are made once. */
+#define PLANS                                                                                      \
+    "set_config('jit', 'off', false), set_config('enable_bitmapscan', 'off', false), "             \
+    "set_config('enable_seqscan', 'off', false), "                                                 \
+    "set_config('plan_cache_mode', 'force_generic_plan', false)"
+
 /* What was read above must stay so; and the server notices soon when we are gone, because the lock
  * goes with our connection. */
 #define SETTINGS_SQL                                                                               \
@@ -135,7 +143,7 @@ static bool check_holder(struct pg_store *s, const PGresult *r)
     "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', "  \
     "false), "                                                                                     \
     "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '25000', "     \
-    "false)"
+    "false), " PLANS
 
 static bool check_settings(struct pg_store *s, const PGresult *r)
 {

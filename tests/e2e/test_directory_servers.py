@@ -277,7 +277,7 @@ def test_connections_that_the_server_ends_are_made_anew(site, one, odd, unique):
 
 def test_no_more_connections_than_configured(site, one, unique):
     names = [one.add_person(unique("few")) for _ in range(4)]
-    site.use(one.section(search_connections="1", bind_connections="2"), one.ldaps)
+    site.use(one.section(search_connections="1", bind_connections="2", watch='"none"'), one.ldaps)
     clients = [site.client() for _ in range(30)]
     most = 0
     with concurrent.futures.ThreadPoolExecutor(30) as pool:
