@@ -109,11 +109,10 @@ static void on_account(void *owner, struct account *a, enum err e)
     if (a && a->host) {
         account_set_outside(a, !str_is(j->adopt.outside, "0"));
         account_refresh_key(a);
-    }
-    if (a && a->host)
         session_open(j->sm, a, &j->adopt, links_find(j->sm->links, str_from(j->router)));
-    else if (e != ERR_CLOSED)
+    } else if (e != ERR_CLOSED) {
         login_failed(j->sm, buf_str(&j->address), e == ERR_NOT_FOUND ? AUTH_NOT_AUTHORIZED : AUTH_TEMPORARY_AUTH_FAILURE);
+    }
     arena_fini(&j->arena);
     buf_fini(&j->address);
     mem_free(j->router);

@@ -134,6 +134,8 @@ bool sm_conf_srv_ports(const struct sm_directory_conf *d, struct directory_ports
 bool sm_conf_check_kerberos(const struct sm_directory_conf *d, struct buf *why);
 /* NULL: no section of this title. */
 const struct sm_directory_conf *sm_conf_directory(const struct sm_conf *c, const char *name);
+/* A list as NULL-terminated names, which stay the configuration's; the list is in the arena. */
+const char *const *sm_conf_names(const struct conf_list *list, struct arena *arena);
 /* The host's, in the arena. */
 struct access_rules sm_conf_access(const struct sm_host_conf *h, struct arena *arena);
 extern const struct conf_key sm_conf_directory_keys[];

@@ -184,7 +184,7 @@ const struct sm_directory_conf *sm_conf_directory(const struct sm_conf *c, const
     return NULL;
 }
 
-static const char *const *names_of(const struct conf_list *list, struct arena *arena)
+const char *const *sm_conf_names(const struct conf_list *list, struct arena *arena)
 {
     const char **names = arena_alloc(arena, (list->count + 1) * sizeof *names);
 
@@ -195,9 +195,9 @@ static const char *const *names_of(const struct conf_list *list, struct arena *a
 
 struct access_rules sm_conf_access(const struct sm_host_conf *h, struct arena *arena)
 {
-    return (struct access_rules){ .log_in = names_of(&h->allow_groups, arena),
-                                  .log_in_dmz = names_of(&h->allow_groups_dmz, arena),
-                                  .outside = names_of(&h->outside_groups, arena) };
+    return (struct access_rules){ .log_in = sm_conf_names(&h->allow_groups, arena),
+                                  .log_in_dmz = sm_conf_names(&h->allow_groups_dmz, arena),
+                                  .outside = sm_conf_names(&h->outside_groups, arena) };
 }
 
 static bool say(struct buf *why, const char *section, const char *title, const char *sentence)

@@ -18,16 +18,10 @@ static bool is_inside(const struct login *l)
     return sm_is_inside(l->sm, str_from(l->c2s->name));
 }
 
-static const char **names_of(const struct conf_list *list, struct arena *arena)
+/* NULL: it names none, which means all. */
+static const char *const *names_of(const struct conf_list *list, struct arena *arena)
 {
-    const char **names;
-
-    if (list->count == 0)
-        return NULL;
-    names = arena_alloc(arena, (list->count + 1) * sizeof *names);
-    for (size_t i = 0; i < list->count; i++)
-        names[i] = list->items[i];
-    return names;
+    return list->count > 0 ? sm_conf_names(list, arena) : NULL;
 }
 
 static void add_directory(struct auth_facts *facts, const struct sm_conf *c, const struct sm_host_conf *h)

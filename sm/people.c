@@ -51,13 +51,7 @@ struct people {
 const struct sm_directory_conf *people_directory(const struct sm *sm,
                                                  const struct sm_host_conf *host)
 {
-    const struct sm_directory_conf *items = sm->conf->directories.items;
-
-    if (host && sm_conf_is_directory(host))
-        for (size_t i = 0; i < sm->conf->directories.count; i++)
-            if (strcmp(items[i].name, host->directory) == 0)
-                return &items[i];
-    return NULL;
+    return host && sm_conf_is_directory(host) ? sm_conf_directory(sm->conf, host->directory) : NULL;
 }
 
 /* --- what is kept ------------------------------------------------------------------------------ */

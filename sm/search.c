@@ -278,16 +278,6 @@ static void keep_texts(struct search *s, const struct sm_directory_conf *d)
     s->account = arena_str(arena, s->iq->stanza->from.bare);
 }
 
-static const char *const *groups_of(const struct sm_host_conf *host, struct arena *arena)
-{
-    const char **names = arena_alloc(arena, (host->search_groups.count + 1) * sizeof *names);
-
-    for (size_t i = 0; i < host->search_groups.count; i++)
-        names[i] = host->search_groups.items[i];
-    names[host->search_groups.count] = NULL;
-    return names;
-}
-
 enum stanza_error ext_search(struct iq *iq, const struct str *terms, ext_found_fn *found)
 {
     struct sm *sm = iq->sm;
@@ -328,7 +318,7 @@ enum stanza_error ext_search(struct iq *iq, const struct str *terms, ext_found_f
                    &(struct directory_name){ .user = iq->stanza->from.local,
                                              .host = iq->stanza->from.domain,
                                              .jid = iq->stanza->from.bare },
-                   &(struct access_rules){ .outside = groups_of(host, iq_arena(iq)) }, false,
+                   &(struct access_rules){ .outside = sm_conf_names(&host->search_groups, iq_arena(iq)) }, false,
                    on_access, s);
     return STANZA_OK;
 }

@@ -28,12 +28,7 @@ static struct shared_host *find_host(const struct sm *sm, const char *name)
 
 static const struct sm_directory_conf *directory_conf(const struct shared_host *h)
 {
-    const struct sm_directory_conf *items = h->sm->conf->directories.items;
-
-    for (size_t i = 0; i < h->sm->conf->directories.count; i++)
-        if (strcmp(items[i].name, h->directory) == 0)
-            return &items[i];
-    return NULL;
+    return sm_conf_directory(h->sm->conf, h->directory);
 }
 
 static void on_timer(struct timer *t);
@@ -237,15 +232,6 @@ void shared_applied(struct shared_host *h)
 
 /* --- a refresh ---------------------------------------------------------------------------------- */
 
-static const char *const *names_of(const struct conf_list *list, struct arena *arena)
-{
-    const char **names = arena_alloc(arena, (list->count + 1) * sizeof *names);
-
-    for (size_t i = 0; i < list->count; i++)
-        names[i] = list->items[i];
-    return names;
-}
-
 static void on_timer(struct timer *t)
 {
     struct shared_host *h = CONTAINER_OF(t, struct shared_host, timer);
@@ -266,9 +252,9 @@ static void on_timer(struct timer *t)
     spec.name_attribute = conf->name_attribute;
     spec.max_people = (uint32_t)conf->max_people;
     spec.max_groups = (uint32_t)conf->max_groups;
-    spec.index.shared = names_of(&h->conf->shared_groups, &arena);
-    spec.index.to_all = names_of(&h->conf->shared_groups_to_all, &arena);
-    spec.index.allowed = names_of(&h->conf->allow_groups, &arena);
+    spec.index.shared = sm_conf_names(&h->conf->shared_groups, &arena);
+    spec.index.to_all = sm_conf_names(&h->conf->shared_groups_to_all, &arena);
+    spec.index.allowed = sm_conf_names(&h->conf->allow_groups, &arena);
     spec.index.max_shared = (uint32_t)h->conf->max_shared;
     memcpy(spec.index.key, h->sm->slot_key, sizeof spec.index.key);
     h->load = directory_people_load(d, &spec, on_people, h);

@@ -5,13 +5,14 @@
 #include "common/mem.h"
 #include "proto/jid_escape.h"
 #include "sm/directory/parts.h"
+#include "sm/directory/person.h"
 #include "sm/directory/query.h"
 
 #include <string.h>
 
 #define IN_CHAIN ":1.2.840.113556.1.4.1941:" /* MS-ADTS §3.1.1.3.4.4.3 */
 
-enum { MEMBERS_A_FILTER = 20, MAX_SID_BYTES = 68 };
+enum { MEMBERS_A_FILTER = 20 };
 
 struct directory_walk {
     struct directory *directory;
@@ -228,19 +229,12 @@ static void on_level(void *owner, const struct directory_end *end)
 /* --- the primary group -------------------------------------------------------------------------
  */
 
-/* The person's SID with the group's number in its last place: MS-DTYP §2.4.2.2. */
 static void on_person(void *owner, const struct directory_entry *e)
 {
     struct directory_walk *w = owner;
-    struct str sid = directory_entry_text(e, "objectSid");
-    uint64_t rid;
 
-    if (!str_is_set(sid) || sid.n < 12 || sid.n > MAX_SID_BYTES || w->primary.n > 0 ||
-        str_to_u64(directory_entry_text(e, "primaryGroupID"), &rid) != ERR_OK || rid > UINT32_MAX)
-        return;
-    buf_add(&w->primary, str_of(sid.p, sid.n - 4));
-    for (int shift = 0; shift < 32; shift += 8)
-        buf_add_char(&w->primary, (char)(rid >> shift & 0xff));
+    if (w->primary.n == 0)
+        directory_person_add_primary_group(e, &w->primary);
 }
 
 static void on_person_end(void *owner, const struct directory_end *end)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* max_values: members of all groups; max_bytes: what is copied before the thread works on it. */
-enum { MAX_WANTED = 40, MAX_VALUES = 8 * 1000 * 1000, MAX_RAW_MIB = 512, MAX_SID_BYTES = 68 };
+enum { MAX_WANTED = 40, MAX_VALUES = 8 * 1000 * 1000, MAX_RAW_MIB = 512 };
 
 struct directory_load {
     uv_work_t work;
@@ -112,18 +112,15 @@ static bool has_room(struct directory_load *l, size_t count, size_t max)
     return false;
 }
 
-/* The person's SID with the group's number in its last place: MS-DTYP §2.4.2.2. */
 static struct str primary_of(struct directory_load *l, const struct directory_entry *e)
 {
-    struct str sid = directory_entry_text(e, "objectSid"), copy;
-    uint64_t rid;
+    struct buf sid = { 0 };
+    struct str copy = STR_NONE;
 
-    if (!str_is_set(sid) || sid.n < 12 || sid.n > MAX_SID_BYTES ||
-        str_to_u64(directory_entry_text(e, "primaryGroupID"), &rid) != ERR_OK || rid > UINT32_MAX)
-        return STR_NONE;
-    copy = arena_str(&l->raw.arena, sid);
-    for (size_t i = 0; i < sizeof(uint32_t); i++)
-        ((char *)(uintptr_t)copy.p)[copy.n - sizeof(uint32_t) + i] = (char)(rid >> 8 * i & 0xff);
+    directory_person_add_primary_group(e, &sid);
+    if (sid.n > 0)
+        copy = arena_str(&l->raw.arena, buf_str(&sid));
+    buf_fini(&sid);
     return copy;
 }
 

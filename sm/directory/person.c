@@ -34,3 +34,17 @@ struct str directory_person_local(const struct directory_entry *e, const char *u
     }
     return STR_NONE;
 }
+
+void directory_person_add_primary_group(const struct directory_entry *e, struct buf *out)
+{
+    enum { MIN_SID_BYTES = 12, MAX_SID_BYTES = 68, LAST_BYTES = 4 };
+    struct str sid = directory_entry_text(e, "objectSid");
+    uint64_t rid;
+
+    if (!str_is_set(sid) || sid.n < MIN_SID_BYTES || sid.n > MAX_SID_BYTES ||
+        str_to_u64(directory_entry_text(e, "primaryGroupID"), &rid) != ERR_OK || rid > UINT32_MAX)
+        return;
+    buf_add(out, str_of(sid.p, sid.n - LAST_BYTES));
+    for (int shift = 0; shift < 32; shift += 8)
+        buf_add_char(out, (char)(rid >> shift & 0xff));
+}

@@ -10,4 +10,8 @@
 struct str directory_person_local(const struct directory_entry *e, const char *user_attribute,
                                   struct str host, struct arena *arena);
 
+/* Adds the SID of the group that Active Directory's primaryGroupID names: the person's own with that
+ * number in its last place (MS-DTYP §2.4.2.2). Nothing when the entry does not show both. */
+void directory_person_add_primary_group(const struct directory_entry *e, struct buf *out);
+
 #endif
